@@ -2,9 +2,11 @@ use std::fmt;
 
 use thiserror::Error;
 
-/// A resource quantity such as `500m`, `1Gi` or `1e3`, printed in the canonical form the API server stores.
+/// A resource quantity such as `500m`, `1Gi` or `1e3`, printed in its canonical form.
 ///
-/// Source of the rules: `k8s.io/apimachinery/pkg/api/resource`, documented at `Quantity`.
+/// The API server stores a text that it takes for canonical as it was written (`+1`, `1.500`, `0.5Ki` becomes `512`),
+/// so compare the canonical forms of both sides. Source of the rules: `k8s.io/apimachinery/pkg/api/resource`,
+/// documented at `Quantity`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quantity {
     canonical: String,
@@ -23,13 +25,17 @@ enum Format {
 }
 
 impl Quantity {
-    /// Reads a quantity. Values finer than a nano unit or wider than `i128` nano units are errors: the caller then has doubt.
+    /// Reads a quantity. Values finer than a nano unit are rounded away from zero; values wider than `i128` nano units
+    /// are errors: the caller then has doubt.
     pub fn parse(text: &str) -> Result<Self, QuantityError> {
         let error = || QuantityError(text.to_owned());
         let split = text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '+' | '-'))).unwrap_or(text.len());
         let (number, suffix) = text.split_at(split);
         let (format, scale) = Scale::of(suffix).ok_or_else(error)?;
-        let nanos = scaled(number, scale).ok_or_else(error)?;
+        let mut nanos = scaled(number, scale).ok_or_else(error)?;
+        if format == Format::BinarySi {
+            nanos = nanos.clamp(-MAX_BINARY, MAX_BINARY);
+        }
         Ok(Self { canonical: canonical(nanos, format) })
     }
 
@@ -64,7 +70,7 @@ impl Scale {
             return Some((Format::BinarySi, Self::Two(*bits)));
         }
         let exponent: i32 = suffix.strip_prefix(['e', 'E'])?.parse().ok()?;
-        (-9..=27).contains(&exponent).then_some((Format::DecimalExponent, Self::Ten(exponent)))
+        Some((Format::DecimalExponent, Self::Ten(exponent)))
     }
 }
 
@@ -82,20 +88,24 @@ fn scaled(number: &str, scale: Scale) -> Option<i128> {
     let mantissa: i128 = format!("0{whole}{fraction}").parse().ok()?;
     let fraction_digits = i32::try_from(fraction.len()).ok()?;
     let (factor, ten) = match scale {
-        Scale::Ten(exponent) => (1, exponent + 9 - fraction_digits),
+        Scale::Ten(exponent) => (1, exponent.checked_add(9)?.checked_sub(fraction_digits)?),
         Scale::Two(bits) => (1i128 << bits, 9 - fraction_digits),
     };
     let product = mantissa.checked_mul(factor)?;
     let nanos = if ten >= 0 {
-        product.checked_mul(10i128.checked_pow(u32::try_from(ten).ok()?)?)?
+        product.checked_mul(10i128.checked_pow(ten.unsigned_abs())?)?
     } else {
-        let divisor = 10i128.checked_pow(u32::try_from(-ten).ok()?)?;
-        (product % divisor == 0).then_some(product / divisor)?
+        // Asking for less than the smallest unit is still asking for something.
+        10i128
+            .checked_pow(ten.unsigned_abs())
+            .map_or(i128::from(product > 0), |divisor| product / divisor + i128::from(product % divisor != 0))
     };
     Some(sign * nanos)
 }
 
 const NANO: i128 = 1_000_000_000;
+/// The server caps binary quantities at `i64::MAX` units.
+const MAX_BINARY: i128 = i64::MAX as i128 * NANO;
 
 fn canonical(nanos: i128, format: Format) -> String {
     if nanos == 0 {
@@ -117,9 +127,10 @@ fn canonical(nanos: i128, format: Format) -> String {
             format!("{}{name}", nanos / unit)
         }
         Format::DecimalExponent => {
-            let (_, unit) = largest_unit(nanos);
-            let exponent = unit.ilog10().cast_signed() - 9;
-            let value = nanos / unit;
+            let (mut value, mut exponent) = (nanos, -9);
+            while value % 1000 == 0 {
+                (value, exponent) = (value / 1000, exponent + 3);
+            }
             if exponent == 0 { value.to_string() } else { format!("{value}e{exponent}") }
         }
     }
@@ -141,7 +152,7 @@ mod tests {
 
     #[test]
     fn quantities_take_their_canonical_form() {
-        // Right column: what kube-apiserver 1.36 stores for the left one.
+        // Right column: what apimachinery 0.36 computes for the left one, when it does not keep the text as it is.
         for (text, expected) in [
             ("1000m", "1"),
             ("0.5", "500m"),
@@ -170,10 +181,50 @@ mod tests {
             ("512", "512"),
             ("1Ki", "1Ki"),
             ("500u", "500u"),
+            ("1.500", "1500m"),
+            ("001Ki", "1Ki"),
+            ("0.1n", "1n"),
+            ("1.5n", "2n"),
+            ("-1.5n", "-2n"),
+            ("1e-10", "1e-9"),
+            ("1e-99", "1e-9"),
+            ("5e-1", "500e-3"),
+            ("1E+3", "1e3"),
+            ("1e4", "10e3"),
+            ("12345e2", "1234500"),
+            ("1000e3", "1e6"),
+            ("1e28", "10e27"),
+            ("10Ei", "9223372036854775807"),
+            ("100E", "100E"),
+            ("9223372036854775808", "9223372036854775808"),
+            ("1.5Ki", "1536"),
+            ("2048", "2048"),
+            ("-1024Ki", "-1Mi"),
+            ("-0.5", "-500m"),
+            ("0e5", "0"),
+            ("1000000000n", "1"),
+            ("3.1Gi", "3328599654400m"),
+            ("1.25Gi", "1280Mi"),
         ] {
             assert_eq!(Quantity::canonical(text).as_deref(), Some(expected), "{text}");
         }
-        for text in ["", "m", "1x", "1 Gi", "--1", "1.2.3", "Gi", "1ki", "abc", "1e"] {
+        for text in [
+            "",
+            "m",
+            "1x",
+            "1 Gi",
+            "--1",
+            "1.2.3",
+            "Gi",
+            "1ki",
+            "abc",
+            "1e",
+            "1K",
+            "1e1.5",
+            "1Kim",
+            "1e999999999999",
+            "1e40",
+        ] {
             assert!(Quantity::parse(text).is_err(), "{text}");
         }
     }

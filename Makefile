@@ -1,0 +1,71 @@
+# Everything needs Linux, Rust, Go, git, make, bash and a C compiler, and nothing that is not built here.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+# One heavy build at a time, also with -j.
+.NOTPARALLEL:
+
+# Scripts and tests look for what is built below target/.
+export CARGO_TARGET_DIR := $(CURDIR)/target
+# The flags that decide whether `go vet` can use what `go build` compiled.
+export GOFLAGS := -trimpath -buildvcs=false
+
+DRIFTLESS := target/release/driftless
+DEVCLUSTER := target/devcluster/devcluster
+DEVCLUSTER_SOURCES := $(wildcard integration-tests/devcluster/*) $(wildcard integration-tests/devcluster/*/*)
+COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
+# LOCKED=--locked makes a Cargo.lock that is out of date an error.
+LOCKED ?=
+IMAGE ?= driftless:dev
+
+# $(call stage,NAME,COMMAND) runs a command and says how long it took.
+stage = @echo "==> $(1)"; $(2); echo "==> $(1): $$SECONDS s"
+
+.PHONY: help demo test lint build devcluster image tools fmt clippy govet deny unit
+
+help: ## Lists the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
+		printf '  %-12s%s\n' "$$name" "$$text"; \
+	done
+
+demo: build devcluster ## Runs Driftless on examples/ until Ctrl-C; on a control plane of its own unless KUBECONFIG is set
+	@integration-tests/demo.sh
+
+test: lint build unit ## Runs formatting, lints and all tests, those on a real control plane included
+
+lint: tools fmt clippy govet deny ## Checks formatting and lints
+
+build: tools ## Builds target/release/driftless
+	$(call stage,build driftless,DRIFTLESS_COMMIT=$(COMMIT) cargo build $(LOCKED) --release --package driftless)
+
+devcluster: tools $(DEVCLUSTER) ## Builds target/devcluster/devcluster, the control plane of demo and tests
+
+image: ## Builds the container image IMAGE (driftless:dev)
+	@command -v docker >/dev/null || { echo "make image needs docker, which is not installed." >&2; exit 1; }
+	docker build --build-arg COMMIT=$(COMMIT) --tag $(IMAGE) .
+
+$(DEVCLUSTER): $(DEVCLUSTER_SOURCES)
+	$(call stage,build devcluster,cd integration-tests/devcluster && go build -ldflags="-s -w" -o $(CURDIR)/$@ .)
+
+tools:
+	@for tool in cargo go git cc; do \
+		command -v "$$tool" >/dev/null || { echo "$$tool is not installed, and this target needs it: see README.md." >&2; exit 1; }; \
+	done
+
+fmt: tools
+	$(call stage,formatting of Rust,cargo fmt --all --check)
+	$(call stage,formatting of Go,gofmt -d integration-tests/devcluster | { ! grep . >&2; })
+
+clippy: tools
+	$(call stage,clippy,cargo clippy $(LOCKED) --workspace --all-targets -- -D warnings)
+
+govet: devcluster
+	$(call stage,go vet,cd integration-tests/devcluster && go vet ./...)
+
+deny: tools
+	$(call stage,licences and bans,if command -v cargo-deny >/dev/null; then cargo deny --offline check bans licenses sources; \
+		else echo "cargo-deny is not installed: not checked"; fi)
+
+unit: build devcluster
+	$(call stage,tests,DRIFTLESS_BIN=$(CURDIR)/$(DRIFTLESS) cargo test $(LOCKED) --workspace --no-fail-fast)

@@ -1,0 +1,157 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use application_api::{ApplicationSource, SourceType};
+use git_source::{CommitId, Remedy, Repository, SourceTree};
+use kube_object::RenderedManifests;
+use manifest_render::{LookUps, RenderError, RenderRequest};
+use reconciler::{AppKey, RenderFailure, Reuse};
+use settings::ToolSettings;
+use tokio::sync::Semaphore;
+
+use crate::hands::Hands;
+
+/// Renders that run at once; each keeps a thread busy.
+const PARALLEL: usize = 4;
+/// Longest time of a render.
+const LIMIT: Duration = Duration::from_secs(60);
+/// Renders that are remembered of one Application: that of its spec, and that of an operation at another revision.
+const REMEMBERED: usize = 2;
+
+/// A render to be done.
+pub(crate) struct RenderJob {
+    pub(crate) app: AppKey,
+    pub(crate) commit: String,
+    pub(crate) source: Box<ApplicationSource>,
+    pub(crate) reuse: Reuse,
+}
+
+/// The renders under way and those remembered.
+pub(crate) struct Renders {
+    turns: Arc<Semaphore>,
+    remembered: Mutex<HashMap<AppKey, Vec<Arc<Remembered>>>>,
+}
+
+/// The last successful render of one source.
+struct Remembered {
+    input: Input,
+    commit: CommitId,
+    lookups: LookUps,
+    manifests: Arc<RenderedManifests>,
+}
+
+/// What is rendered, apart from the commit.
+#[derive(Clone, PartialEq)]
+struct Input {
+    repository: Repository,
+    request: RenderRequest,
+}
+
+impl Default for Renders {
+    fn default() -> Self {
+        Self { turns: Arc::new(Semaphore::new(PARALLEL)), remembered: Mutex::default() }
+    }
+}
+
+impl Renders {
+    /// Makes room for what is to be remembered of an Application, until it is forgotten.
+    pub(crate) fn expect(&self, app: &AppKey) {
+        let mut all = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        if !all.contains_key(app) {
+            all.insert(app.clone(), Vec::new());
+        }
+    }
+
+    /// Forgets what is remembered of an Application, and what is under way for it.
+    pub(crate) fn forget(&self, app: &AppKey) {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).remove(app);
+    }
+
+    fn recall(&self, app: &AppKey, input: &Input) -> Option<Arc<Remembered>> {
+        let all = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(app)?.iter().find(|known| known.input == *input).cloned()
+    }
+
+    fn remember(&self, app: &AppKey, render: Remembered) {
+        let mut all = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(known) = all.get_mut(app) else { return };
+        known.retain(|known| known.input != render.input);
+        known.insert(0, Arc::new(render));
+        known.truncate(REMEMBERED);
+    }
+}
+
+/// Renders a source at a commit, or finds that nothing it looked up has changed since it was last rendered.
+pub(crate) async fn render(hands: &Hands, job: RenderJob) -> Result<Arc<RenderedManifests>, RenderFailure> {
+    let RenderJob { app, commit, source, reuse } = job;
+    let commit: CommitId = commit.parse().map_err(|error| RenderFailure::Unavailable(format!("{error}")))?;
+    let instance = app.instance(&hands.control_namespace);
+    let mut request = RenderRequest::from_source(&source, instance.as_str()).map_err(failure)?;
+    request.disabled_tools =
+        hands.settings.borrow().as_ref().map(|settings| disabled_tools(&settings.tools)).unwrap_or_default();
+    let input = Input { repository: Repository::anonymous(source.repo_url.clone()), request };
+    let known = if reuse == Reuse::Allowed { hands.renders.recall(&app, &input) } else { None };
+    if let Some(known) = known.as_ref().filter(|known| known.commit == commit) {
+        return Ok(Arc::clone(&known.manifests));
+    }
+    let turn = Arc::clone(&hands.renders.turns).acquire_owned().await.expect("the semaphore is never closed");
+    let tree = hands.repositories.tree(&input.repository, commit).await;
+    let tree = tree.map_err(|error| RenderFailure::Unavailable(error.to_string()))?;
+    let work = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        let render = render_tree(&tree, input, commit, known.as_deref())?;
+        Ok((Arc::clone(&render.manifests), render))
+    });
+    match tokio::time::timeout(LIMIT, work).await {
+        Ok(Ok(Ok((manifests, render)))) => {
+            hands.renders.remember(&app, render);
+            Ok(manifests)
+        }
+        Ok(Ok(Err(error))) => Err(failure(error)),
+        Ok(Err(broken)) => Err(RenderFailure::Content(format!("rendering broke off, which is a defect: {broken}"))),
+        Err(_) => Err(RenderFailure::Unavailable(format!("rendering took longer than {} s", LIMIT.as_secs()))),
+    }
+}
+
+fn render_tree(
+    tree: &dyn SourceTree,
+    input: Input,
+    commit: CommitId,
+    known: Option<&Remembered>,
+) -> Result<Remembered, RenderError> {
+    // Where the comparison fails, the render tells what is wrong.
+    if let Some(known) = known
+        && known.lookups.unchanged_in(tree).unwrap_or(false)
+    {
+        let (lookups, manifests) = (known.lookups.clone(), Arc::clone(&known.manifests));
+        return Ok(Remembered { input, commit, lookups, manifests });
+    }
+    let render = manifest_render::render(tree, &input.request)?;
+    for warning in &render.manifests.warnings {
+        tracing::warn!(warning, "the source was rendered with a warning");
+    }
+    Ok(Remembered { input, commit, lookups: render.lookups, manifests: Arc::new(render.manifests) })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
+fn failure(error: RenderError) -> RenderFailure {
+    let message = error.to_string();
+    if error.is_invalid_spec() {
+        RenderFailure::Unsupported(message)
+    } else if error.remedy() == Remedy::Retry {
+        RenderFailure::Unavailable(message)
+    } else {
+        RenderFailure::Content(message)
+    }
+}
+
+fn disabled_tools(tools: &ToolSettings) -> Vec<SourceType> {
+    [
+        (tools.helm_enabled, SourceType::Helm),
+        (tools.kustomize_enabled, SourceType::Kustomize),
+    ]
+    .into_iter()
+    .filter_map(|(enabled, tool)| (!enabled).then_some(tool))
+    .collect()
+}

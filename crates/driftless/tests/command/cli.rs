@@ -1,0 +1,159 @@
+//! Precedence of settings, exit codes, what goes to which stream.
+
+use std::io::Write;
+use std::process::Stdio;
+
+use crate::support::{driftless, run};
+use serde_json::Value;
+
+#[test]
+fn flags_win_over_variables_and_variables_over_the_file() {
+    fn check(flag: Option<&str>, variable: Option<&str>, file: Option<&str>, expected: &str) {
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = driftless(&["controller"]);
+        if let Some(address) = file {
+            let path = directory.path().join("config.yaml");
+            std::fs::write(&path, format!("http-listen: {address}\n")).unwrap();
+            command.arg("--config").arg(path);
+        }
+        if let Some(address) = variable {
+            command.env("DRIFTLESS_HTTP_LISTEN", address);
+        }
+        if let Some(address) = flag {
+            command.args(["--http-listen", address]);
+        }
+        // A public address is refused by name, before anything is opened.
+        let (code, out, err) = run(&mut command);
+        assert_eq!((code, out.as_str()), (1, ""));
+        assert!(err.contains(&format!("--http-listen {expected} is not a loopback address")), "{err}");
+    }
+    let (one, two, three) = ("192.0.2.1:1", "192.0.2.2:2", "192.0.2.3:3");
+    check(Some(one), Some(two), Some(three), one);
+    check(None, Some(two), Some(three), two);
+    check(None, None, Some(three), three);
+}
+
+#[test]
+fn errors_are_one_line_and_have_their_exit_code() {
+    fn check(args: &[&str], code: i32, expected: &str) {
+        let (found, out, err) = run(&mut driftless(args));
+        assert_eq!((found, out.as_str()), (code, ""), "{args:?}: {err}");
+        assert!(
+            err.starts_with("driftless: ") && err.lines().count() == 1 && err.contains(expected),
+            "{args:?}: {err}"
+        );
+    }
+    let nobody = ["--server", "http://127.0.0.1:9"];
+    check(&[&["app", "list"][..], &nobody].concat(), 1, "is `driftless controller` running");
+    check(&[&["app", "get", "web"][..], &nobody].concat(), 1, "application web cannot be read");
+    check(&[&["app", "wait", "web"][..], &nobody].concat(), 2, "is `driftless controller` running");
+    check(&["app", "list", "--server", "nowhere"], 1, "http://127.0.0.1:8080");
+    check(&["health", "/nowhere/pod.yaml"], 1, "/nowhere/pod.yaml");
+    check(&["controller", "--config", "/nowhere/config.yaml"], 1, "/nowhere/config.yaml");
+    check(&["controller", "--log-level", "loud"], 1, "`loud` is not a log level");
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    for args in
+        [&["app"][..], &["app", "get", "a/b/c"], &["controller", "--reconciliation-timeout", "soon"], &["unknown"]]
+    {
+        let (code, out, err) = run(&mut driftless(args));
+        assert_eq!((code, out.as_str()), (2, ""), "{args:?}: {err}");
+    }
+}
+
+#[test]
+fn crds_are_yaml_documents() {
+    let (code, out, err) = run(&mut driftless(&["crds"]));
+    assert_eq!((code, err.as_str()), (0, ""));
+    let kinds: Vec<&str> = out.lines().filter(|line| line.starts_with("kind:")).collect();
+    assert_eq!(kinds, ["kind: CustomResourceDefinition"; 2]);
+    assert_eq!(out.split("\n---\n").count(), 2);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let mut child = driftless(&["crds"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
+}
+
+#[test]
+fn health_is_one_json_object_a_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("objects.yaml");
+    let mut file = std::fs::File::create(&path).unwrap();
+    file.write_all(b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: b}\n---\napiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod, metadata: {name: c, deletionTimestamp: '2026-01-01T00:00:00Z'}}\n").unwrap();
+    let (code, out, err) = run(driftless(&["health", "-o", "json"]).arg(&path));
+    assert_eq!((code, err.as_str()), (0, ""));
+    let lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((lines.len(), &lines[0]["status"], &lines[0]["namespace"]), (2, &Value::Null, &Value::from("b")));
+    assert_eq!((&lines[1]["name"], &lines[1]["status"]), (&Value::from("c"), &Value::from("Progressing")));
+}
+
+#[test]
+fn a_broken_file_is_named_with_its_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("broken.yaml");
+    std::fs::write(&path, "kind: Pod\napiVersion: [\n").unwrap();
+    let (code, _, err) = run(driftless(&["health"]).arg(&path));
+    assert!(code == 1 && err.contains("broken.yaml:"), "{code} {err}");
+}
+
+#[test]
+fn a_directory_is_rendered_as_documents_or_lines() {
+    let directory = tempfile::tempdir().unwrap();
+    let pod = |name: &str| format!("apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\n");
+    std::fs::write(directory.path().join("a.yaml"), format!("{}---\n{}", pod("one"), pod("two"))).unwrap();
+    let (code, out, err) = run(driftless(&["render"]).arg(directory.path()));
+    assert_eq!((code, out, err.as_str()), (0, format!("{}---\n{}", pod("one"), pod("two")), ""));
+    let (_, out, _) = run(driftless(&["render", "-o", "json"]).arg(directory.path()));
+    let names: Vec<Value> =
+        out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["metadata"]["name"].clone()).collect();
+    assert_eq!(names, ["one", "two"]);
+
+    std::fs::write(directory.path().join("b.yaml"), "apiVersion: v1\nkind: [\n").unwrap();
+    let (code, out, err) = run(driftless(&["render"]).arg(directory.path()));
+    assert!(code == 1 && out.is_empty() && err.contains("b.yaml:"), "{code} {err}");
+}
+
+#[test]
+fn an_application_gives_what_the_options_leave_open() {
+    let directory = tempfile::tempdir().unwrap();
+    let repository = directory.path().join("repository");
+    let git = |args: &[&str]| {
+        let mut command = std::process::Command::new("git");
+        command.arg("-C").arg(&repository).args(args).env("GIT_CONFIG_GLOBAL", "/dev/null");
+        for role in ["AUTHOR", "COMMITTER"] {
+            command.env(format!("GIT_{role}_NAME"), "a").env(format!("GIT_{role}_EMAIL"), "a@example.com");
+        }
+        assert!(command.output().unwrap().status.success(), "{args:?}");
+    };
+    std::fs::create_dir_all(repository.join("apps/web/deep")).unwrap();
+    let service = "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n";
+    std::fs::write(repository.join("apps/web/deep/service.yaml"), service).unwrap();
+    git(&["init", "-q", "-b", "main"]);
+    git(&["add", "."]);
+    git(&["commit", "-qm", "one"]);
+    let application = directory.path().join("app.yaml");
+    let text = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: web, namespace: argocd}\nspec:\n  source: {repoURL: 'https://127.0.0.1:9/none', targetRevision: main, path: apps/web, directory: {recurse: true}}\n";
+    std::fs::write(&application, text).unwrap();
+    let (code, out, err) =
+        run(driftless(&["render", "--repo"]).arg(&repository).arg("--application").arg(&application));
+    assert_eq!((code, out.as_str(), err.as_str()), (0, service, ""));
+    let (code, out, err) = run(driftless(&["render", "--path", "apps/web", "--repo"]).arg(&repository));
+    assert_eq!((code, out.as_str(), err.as_str()), (0, "", ""));
+    let (code, _, err) = run(driftless(&["render", "--revision", "gone", "--repo"]).arg(&repository));
+    assert!(code == 1 && err.contains("gone"), "{code} {err}");
+}
+
+#[test]
+fn versions_are_text_or_json() {
+    let (code, out, _) = run(&mut driftless(&["version"]));
+    assert!(code == 0 && out.starts_with("driftless v"), "{out}");
+    let (_, out, _) = run(&mut driftless(&["version", "-o", "json"]));
+    let json: Value = serde_json::from_str(&out).unwrap();
+    assert!(json["Version"].as_str().unwrap().starts_with('v'));
+}

@@ -1,0 +1,8 @@
+//! The `driftless` command as a process.
+
+#[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod daemon;
+#[cfg(test)]
+mod support;

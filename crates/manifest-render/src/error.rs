@@ -1,0 +1,164 @@
+use std::fmt;
+
+use application_api::{PatternError, SpecError};
+use git_source::{Remedy, TreeError};
+use kube_yaml::DecodeError;
+
+/// Rendering a source failed. Nothing may be concluded about the objects that it wants.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// The source's own fields contradict each other.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// The source needs a tool that is not built in.
+    #[error("{tool} is not supported yet: {why}")]
+    UnsupportedSource {
+        /// The tool.
+        tool: Tool,
+        /// The field or file that asks for it.
+        why: String,
+    },
+    /// `directory.include` or `directory.exclude` is not a glob.
+    #[error("spec.source.directory.{field}: {source}; correct the glob")]
+    Glob {
+        /// `include` or `exclude`.
+        field: &'static str,
+        /// What is wrong with it.
+        source: PatternError,
+    },
+    /// `path` does not name a directory of the repository.
+    #[error("{path}: {problem}")]
+    Path {
+        /// The path as written.
+        path: String,
+        /// What is wrong with it.
+        problem: PathProblem,
+    },
+    /// A symbolic link leads out of the repository.
+    #[error("repository contains out-of-bounds symlinks. file: {file}")]
+    OutOfBoundsSymlink {
+        /// The link.
+        file: String,
+    },
+    /// A chain of symbolic links does not end.
+    #[error("{file}: the symbolic link leads to itself, or through more than {most} links; make it point at a file")]
+    SymlinkLoop {
+        /// The first link.
+        file: String,
+        /// How many links are followed.
+        most: usize,
+    },
+    /// A directory that is read belongs to another repository.
+    #[error(
+        "{path}: the directory is a Git submodule, whose files are not read yet; move the manifests into this repository"
+    )]
+    Submodule {
+        /// The directory.
+        path: String,
+    },
+    /// A file holds a pointer instead of its content.
+    #[error("{file}: the file is kept in Git LFS, whose files are not read yet; commit the manifest itself")]
+    LargeFileStorage {
+        /// The file.
+        file: String,
+    },
+    /// A manifest does not parse.
+    #[error("Failed to unmarshal {name:?}: {source}")]
+    Decode {
+        /// Name of the file, without its directory.
+        name: String,
+        /// Where and why.
+        source: DecodeError,
+    },
+    /// A document is not an object that Kubernetes could take.
+    #[error("{file}:{line}: {problem}; every object needs apiVersion, kind and metadata.name or metadata.generateName")]
+    Object {
+        /// The file.
+        file: String,
+        /// Line of the document, from 1.
+        line: u32,
+        /// What is missing.
+        problem: String,
+    },
+    /// The source is larger than allowed.
+    #[error("{path}: {what} exceeds the limit of {limit}; split the application, or raise the limit")]
+    Limit {
+        /// The file or directory where the limit was reached.
+        path: String,
+        /// What was counted.
+        what: &'static str,
+        /// The limit.
+        limit: u64,
+    },
+    /// The repository could not be read.
+    #[error("reading {path:?}: {source}")]
+    Tree {
+        /// The path that was read.
+        path: String,
+        /// Why it failed.
+        source: TreeError,
+    },
+}
+
+impl RenderError {
+    /// Answers what to do about the error.
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Self::Tree { source, .. } => source.remedy(),
+            _ => Remedy::WaitForChange,
+        }
+    }
+
+    /// Tells whether the application's spec is at fault (`InvalidSpecError`), not the content of the repository
+    /// (`ComparisonError`). An unsupported tool counts as the former: nothing can be compared.
+    pub fn is_invalid_spec(&self) -> bool {
+        matches!(self, Self::Spec(_) | Self::UnsupportedSource { .. } | Self::Glob { .. })
+    }
+}
+
+/// What is wrong with the path of an application; the words are Argo CD's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PathProblem {
+    /// It starts with a slash.
+    #[error("app path is absolute")]
+    Absolute,
+    /// It leads out of the repository.
+    #[error("app path outside root")]
+    OutsideRoot,
+    /// Nothing is there.
+    #[error("app path does not exist")]
+    Missing,
+    /// A file is there.
+    #[error("app path is not a directory")]
+    NotADirectory,
+}
+
+/// A tool that renders manifests and is not built in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tool {
+    /// Helm charts.
+    Helm,
+    /// Kustomizations.
+    Kustomize,
+    /// Jsonnet files.
+    Jsonnet,
+    /// Config management plugins.
+    Plugin,
+    /// Artifacts of an OCI registry.
+    Oci,
+    /// `.argocd-source.yaml` files, which change the source.
+    SourceOverride,
+}
+
+impl fmt::Display for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Helm => "Helm",
+            Self::Kustomize => "Kustomize",
+            Self::Jsonnet => "Jsonnet",
+            Self::Plugin => "a config management plugin",
+            Self::Oci => "OCI",
+            Self::SourceOverride => "a source override file",
+        })
+    }
+}

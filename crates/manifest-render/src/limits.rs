@@ -1,0 +1,38 @@
+use kube_yaml::Limits;
+
+/// Bounds on one render, so that no repository takes unbounded time or memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RenderLimits {
+    /// Bytes of all files that are read, as `reposerver.max.combined.directory.manifests.size`; 0 means no limit.
+    pub combined_bytes: u64,
+    /// Bytes of one file.
+    pub file_bytes: u64,
+    /// Files that are read.
+    pub files: usize,
+    /// Entries of directories that are looked at.
+    pub entries: usize,
+    /// Levels of directories below the application's.
+    pub depth: usize,
+    /// Objects of the source.
+    pub objects: usize,
+}
+
+impl Default for RenderLimits {
+    fn default() -> Self {
+        Self {
+            combined_bytes: 10_000_000,
+            file_bytes: 10_000_000,
+            files: 100_000,
+            entries: 1_000_000,
+            depth: 64,
+            objects: 100_000,
+        }
+    }
+}
+
+impl RenderLimits {
+    /// Returns the bounds on decoding one file.
+    pub(crate) fn decoding(&self) -> Limits {
+        Limits { max_bytes: usize::try_from(self.file_bytes).unwrap_or(usize::MAX), ..Limits::default() }
+    }
+}

@@ -1,0 +1,143 @@
+use std::sync::Arc;
+
+use git_source::{SourceTree, TreeError};
+use kube_object::{Object, RenderedObject};
+use kube_yaml::{DecodeError, Document, decode, decode_json, expand_lists, looks_like_manifest};
+use serde_json::Value;
+
+use crate::files::{Found, ManifestFile};
+use crate::{RenderError, RenderLimits};
+
+/// A file that holds this text is not read, whatever else it says.
+const SKIP_MARKER: &str = "+argocd:skip-file-rendering";
+
+/// Reads the objects of all files, and what to tell people about files that hold none.
+pub(crate) fn read(
+    tree: &dyn SourceTree,
+    found: Found,
+    limits: &RenderLimits,
+) -> Result<(Vec<RenderedObject>, Vec<String>), RenderError> {
+    let Found { files, mut warnings } = found;
+    let mut objects = Vec::new();
+    let mut bytes_read = 0;
+    for file in files {
+        let bytes = content(tree, &file, bytes_read, limits)?;
+        bytes_read += bytes.len() as u64;
+        if holds(&bytes, SKIP_MARKER) {
+            continue;
+        }
+        if bytes.starts_with(b"version https://git-lfs.github.com/spec/") {
+            return Err(RenderError::LargeFileStorage { file: file.path });
+        }
+        let path: Arc<str> = file.path.into();
+        match documents(&path, &bytes, limits)? {
+            Documents::Objects(all) => {
+                objects.extend(all.iter().map(|(object, line)| RenderedObject::new(object, path.clone(), *line)));
+            }
+            Documents::Skipped(reason) => warnings.push(format!("{path}: skipped, because {reason}")),
+        }
+        if objects.len() > limits.objects {
+            return Err(RenderError::Limit {
+                path: path.to_string(),
+                what: "the number of objects",
+                limit: limits.objects as u64,
+            });
+        }
+    }
+    Ok((objects, warnings))
+}
+
+fn content(
+    tree: &dyn SourceTree,
+    file: &ManifestFile,
+    bytes_read: u64,
+    limits: &RenderLimits,
+) -> Result<Vec<u8>, RenderError> {
+    let path = || file.path.clone();
+    let left = if limits.combined_bytes == 0 { u64::MAX } else { limits.combined_bytes - bytes_read };
+    tree.blob(&file.content, limits.file_bytes.min(left)).map_err(|error| match error {
+        TreeError::TooLarge { size, .. } if size > limits.file_bytes => {
+            RenderError::Limit { path: path(), what: "the size of the file", limit: limits.file_bytes }
+        }
+        TreeError::TooLarge { .. } => RenderError::Limit {
+            path: path(),
+            what: "the combined size of the manifest files",
+            limit: limits.combined_bytes,
+        },
+        source => RenderError::Tree { path: path(), source },
+    })
+}
+
+/// What a file holds.
+enum Documents {
+    Objects(Vec<(Object, u32)>),
+    /// Nothing that was meant for Kubernetes, and why it is thought so.
+    Skipped(String),
+}
+
+fn documents(file: &str, bytes: &[u8], limits: &RenderLimits) -> Result<Documents, RenderError> {
+    let name = || file.rsplit_once('/').map_or(file, |(_, name)| name).to_owned();
+    let failed = |source: DecodeError| RenderError::Decode { name: name(), source };
+    let is_json = file.rsplit_once('.').is_some_and(|(_, extension)| extension == "json");
+    let decoded = if is_json {
+        decode_json(file, bytes, &limits.decoding()).map(|document| vec![document])
+    } else {
+        decode(file, bytes, &limits.decoding())
+    };
+    let documents = match decoded {
+        Ok(documents) => documents,
+        Err(error) if is_json || looks_like_manifest(bytes) => return Err(failed(error)),
+        Err(error) => return Ok(Documents::Skipped(format!("it is neither a manifest nor YAML ({error})"))),
+    };
+    let mut objects = Vec::new();
+    for document in documents {
+        if !is_json && !has_kind(&document.value) && objects.is_empty() && !has_all_marks(bytes) {
+            return Ok(Documents::Skipped(format!("the document at line {} has no kind", document.line)));
+        }
+        for document in expand_lists(file, document).map_err(failed)? {
+            objects.push(object(file, document)?);
+        }
+    }
+    Ok(Documents::Objects(objects))
+}
+
+fn has_kind(value: &Value) -> bool {
+    value.get("kind").and_then(Value::as_str).is_some_and(|kind| !kind.is_empty())
+}
+
+/// Tells whether a file without a kind was still meant for Kubernetes: Argo CD's test on its text.
+fn has_all_marks(bytes: &[u8]) -> bool {
+    ["apiVersion:", "kind:", "metadata:"].iter().all(|mark| holds(bytes, mark))
+}
+
+fn holds(bytes: &[u8], text: &str) -> bool {
+    match std::str::from_utf8(bytes) {
+        Ok(file) => file.contains(text),
+        Err(_) => bytes.windows(text.len()).any(|window| window == text.as_bytes()),
+    }
+}
+
+fn object(file: &str, document: Document) -> Result<(Object, u32), RenderError> {
+    let Document { value, line } = document;
+    let failed = |problem: &str| Err(RenderError::Object { file: file.to_owned(), line, problem: problem.to_owned() });
+    let Ok(object) = Object::from_value(value) else { return failed("the document is not a map") };
+    if object.kind().is_empty() {
+        return failed("kind is missing, or not text");
+    }
+    if object.api_version().is_empty() {
+        return failed("apiVersion is missing, or not text");
+    }
+    if !matches!(object.get(&["metadata"]), Some(Value::Object(_))) {
+        return failed("metadata is missing, or not a map");
+    }
+    for field in ["name", "generateName", "namespace"] {
+        if object.get(&["metadata", field]).is_some_and(|value| !value.is_string() && !value.is_null()) {
+            return failed(&format!("metadata.{field} is not text, put it in quotes"));
+        }
+    }
+    let prefix = object.get(&["metadata", "generateName"]).and_then(Value::as_str).unwrap_or_default();
+    if object.name().is_empty() && prefix.is_empty() {
+        return failed("metadata.name is missing");
+    }
+    Ok((object, line))
+}

@@ -1,0 +1,281 @@
+//! What the loop knows of one Application.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use app_compare::{Comparison, Target, Targets};
+use application_api::{Application, ApplicationSource, OperationState, Reason};
+use jiff::Timestamp;
+use kube_object::{CompactObject, Digest, Gvk, InstanceName, Object, ObjectKey, RenderedManifests};
+use sync_plan::{ActionOutcome, ClusterAction, HealState, SyncInput};
+
+use crate::{AppKey, RenderFailure, Reuse, Ticket};
+
+/// One Application.
+#[derive(Debug)]
+pub(crate) struct AppState {
+    pub(crate) key: AppKey,
+    pub(crate) instance: InstanceName,
+    /// The Application as last seen or written.
+    pub(crate) object: CompactObject,
+    pub(crate) resource_version: String,
+    /// Its typed reading, or why it cannot be read.
+    pub(crate) app: Result<Box<Application>, String>,
+    /// The desired state that the verdict is about.
+    pub(crate) main: View,
+    /// The desired state of the running operation, where it is another one.
+    pub(crate) operation_view: Option<Box<View>>,
+    /// The running operation in this run of the daemon.
+    pub(crate) run: Option<Run>,
+    /// A write of the Application that is not answered yet.
+    pub(crate) write: Option<PendingWrite>,
+    /// The Application has to be read again before anything else.
+    pub(crate) rereading: bool,
+    /// When a failed write is tried again, and why it failed.
+    pub(crate) write_retry: Option<(Timestamp, String)>,
+    /// Failed writes in a row.
+    pub(crate) write_failures: u32,
+    /// A refresh that the annotation asked for.
+    pub(crate) refresh: Option<Refresh>,
+    /// When the last write of status alone was sent.
+    pub(crate) status_written_at: Option<Timestamp>,
+    /// Heals of its objects.
+    pub(crate) heals: HashMap<ObjectKey, HealState>,
+    /// Who changed the objects that were healed.
+    pub(crate) fighters: HashMap<ObjectKey, String>,
+    /// Deletes under way while the Application is being deleted, and when failed ones are tried again.
+    pub(crate) deletion: Deletion,
+    /// When to look again even if nothing happens.
+    pub(crate) wake_at: Option<Timestamp>,
+    /// Why it is as it is, as of the last pass.
+    pub(crate) reason: Option<Reason>,
+    /// What readers were shown last.
+    pub(crate) published: Option<Digest>,
+    /// Whether the cluster has to be searched for its objects: it had no status when this daemon first saw it.
+    pub(crate) needs_sweep: bool,
+    /// Why kinds that it needs cannot be listed.
+    pub(crate) listing_failure: Option<String>,
+    /// Kinds in which a search found objects of it.
+    pub(crate) swept_kinds: BTreeSet<Gvk>,
+    /// Since when its desired state could not be computed, for the grace period.
+    pub(crate) failing_since: Option<Timestamp>,
+}
+
+/// One desired state: a source at a commit, rendered and compared.
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    pub(crate) source: ApplicationSource,
+    /// The commit the render in force is from.
+    pub(crate) commit: String,
+    /// The newest commit known to render to the same.
+    pub(crate) verified: String,
+    pub(crate) rendered: Option<Arc<RenderedManifests>>,
+    /// The render under way: its ticket and commit.
+    pub(crate) rendering: Option<(Ticket, String)>,
+    /// The newest failed render.
+    pub(crate) failed: Option<FailedRender>,
+    pub(crate) targets: Option<Arc<Targets>>,
+    /// What `targets` was made from.
+    pub(crate) targets_of: Option<TargetsKey>,
+    pub(crate) comparison: Option<Comparison>,
+    /// The comparison has to be made again.
+    pub(crate) stale: bool,
+    /// Questions to the API server that the comparison waits for.
+    pub(crate) asked: BTreeMap<Ticket, app_compare::Needed>,
+    /// Questions are not asked again before.
+    pub(crate) ask_after: Option<Timestamp>,
+    /// The commit in force moved to one that renders differently, which is not recorded yet.
+    pub(crate) revision_moved: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct FailedRender {
+    pub(crate) commit: String,
+    pub(crate) failure: RenderFailure,
+    pub(crate) count: u32,
+    pub(crate) retry_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TargetsKey {
+    pub(crate) render: Digest,
+    pub(crate) destination: app_compare::Destination,
+    pub(crate) discovery: u64,
+    pub(crate) projects: u64,
+}
+
+/// An operation while this daemon runs it.
+#[derive(Debug)]
+pub(crate) struct Run {
+    /// The state after what has happened so far; what is stored may lag behind within a wave.
+    pub(crate) state: OperationState,
+    /// Whether `state` is stored as it is.
+    pub(crate) stored: bool,
+    pub(crate) waiting: HashMap<Ticket, PendingAction>,
+    pub(crate) outcomes: Vec<ActionOutcome>,
+    /// What the actions under way were planned from.
+    pub(crate) input: Option<SyncInput>,
+    pub(crate) last_action_at: Option<Timestamp>,
+}
+
+/// One action of an operation that is not answered yet.
+#[derive(Clone, Debug)]
+pub(crate) struct PendingAction {
+    pub(crate) action: ClusterAction,
+    pub(crate) sent: Sent,
+}
+
+/// Which request of an action is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// The first.
+    Once,
+    /// One that a refused apply needs in between.
+    Step,
+    /// A second apply.
+    Again,
+    /// A read after a conflict.
+    Reread,
+}
+
+/// A write of the Application that is not answered yet.
+#[derive(Debug)]
+pub(crate) struct PendingWrite {
+    pub(crate) ticket: Ticket,
+    /// The operation's state in the write.
+    pub(crate) state: Option<OperationState>,
+    /// Kubernetes Events to write once the write is stored.
+    pub(crate) records: Vec<crate::Record>,
+}
+
+/// A refresh that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refresh {
+    pub(crate) asked_at: Timestamp,
+    pub(crate) reuse: Reuse,
+    /// Whether the render was asked for again (hard refreshes).
+    pub(crate) rendered: bool,
+}
+
+/// The cascade of an Application that is being deleted.
+#[derive(Debug, Default)]
+pub(crate) struct Deletion {
+    pub(crate) waiting: HashMap<Ticket, ObjectKey>,
+    /// Deletes that were sent, with the resourceVersion they were about: not sent again for the same.
+    pub(crate) sent: HashMap<ObjectKey, String>,
+    pub(crate) error: Option<String>,
+    pub(crate) failures: u32,
+    pub(crate) retry_at: Option<Timestamp>,
+}
+
+impl AppState {
+    pub(crate) fn new(key: AppKey, control: &str, object: &Object) -> Self {
+        let app = read(object);
+        let needs_sweep =
+            app.as_ref().is_ok_and(|app| app.status.as_ref().is_none_or(|status| status.reconciled_at.is_none()));
+        Self {
+            instance: key.instance(control),
+            key,
+            object: CompactObject::of(object),
+            resource_version: object.resource_version().to_owned(),
+            app,
+            main: View::default(),
+            operation_view: None,
+            run: None,
+            write: None,
+            rereading: false,
+            write_retry: None,
+            write_failures: 0,
+            refresh: None,
+            status_written_at: None,
+            heals: HashMap::new(),
+            fighters: HashMap::new(),
+            deletion: Deletion::default(),
+            wake_at: None,
+            reason: None,
+            published: None,
+            needs_sweep,
+            listing_failure: None,
+            swept_kinds: BTreeSet::new(),
+            failing_since: None,
+        }
+    }
+
+    /// Takes in a newer version of the Application.
+    pub(crate) fn update(&mut self, object: &Object) {
+        self.object = CompactObject::of(object);
+        object.resource_version().clone_into(&mut self.resource_version);
+        self.app = read(object);
+    }
+
+    /// Asks to be looked at again at a time.
+    pub(crate) fn wake(&mut self, at: Timestamp) {
+        self.wake_at = Some(self.wake_at.map_or(at, |before| before.min(at)));
+    }
+
+    /// Marks both comparisons as out of date.
+    pub(crate) fn make_stale(&mut self) {
+        self.main.stale = true;
+        if let Some(view) = &mut self.operation_view {
+            view.stale = true;
+        }
+    }
+
+    /// Tells whether its manifests are being looked up or rendered, so that what it renders is not known for certain.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        let Ok(app) = &self.app else { return false };
+        if app.is_deleting() || app.is_reconcile_skipped() {
+            return false;
+        }
+        self.main.rendering.is_some()
+            || matches!(self.reason, None | Some(Reason::CachesFilling { .. } | Reason::ResolvingRevision { .. }))
+    }
+
+    /// Returns the desired state that an operation works towards: its own, or the main one.
+    pub(crate) fn running_view(&self) -> &View {
+        self.operation_view.as_deref().unwrap_or(&self.main)
+    }
+
+    /// Returns the target of an object in the desired state that an operation works towards.
+    pub(crate) fn target(&self, key: &ObjectKey) -> Option<&Target> {
+        let targets = self.running_view().targets.as_ref()?;
+        targets.items.get(*targets.index.get(key)?)
+    }
+
+    /// Gives up what this run of the daemon knows of an operation, when the stored one is another.
+    pub(crate) fn forget_run_if_changed(&mut self) {
+        let stored = self
+            .app
+            .as_ref()
+            .ok()
+            .and_then(|app| app.status.as_ref())
+            .and_then(|status| status.operation_state.as_ref());
+        let same = match (&self.run, stored) {
+            (Some(run), Some(stored)) => run.state.started_at == stored.started_at && stored.phase.is_running(),
+            (Some(run), None) => !run.waiting.is_empty(),
+            (None, _) => true,
+        };
+        if !same {
+            self.run = None;
+            self.operation_view = None;
+        }
+    }
+
+    /// Finds the view that a render or question belongs to.
+    pub(crate) fn view_of(&mut self, matches: impl Fn(&View) -> bool) -> Option<&mut View> {
+        if matches(&self.main) {
+            return Some(&mut self.main);
+        }
+        self.operation_view.as_deref_mut().filter(|view| matches(view))
+    }
+}
+
+fn read(object: &Object) -> Result<Box<Application>, String> {
+    Application::from_object(object).map(Box::new).map_err(|error| error.to_string())
+}
+
+impl Run {
+    pub(crate) fn new(state: OperationState) -> Self {
+        Self { state, stored: false, waiting: HashMap::new(), outcomes: Vec::new(), input: None, last_action_at: None }
+    }
+}

@@ -1,0 +1,376 @@
+//! What is known of a cluster besides its objects: what it serves, what is watched, what a search found (decision 4).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use kube_object::{ApiError, ApiResource, ApiResources, ClusterId, GroupKind, Gvk, InstanceName};
+
+use crate::{AppKey, Effect};
+
+/// How long a watch is kept after the last Application stopped needing it. It is longer than [`SWEEP_LIFETIME`], so that
+/// what an Application leaves behind is known from a watch or from a search.
+const IDLE_WATCH: SignedDuration = SignedDuration::from_mins(15);
+/// How long the result of a search holds.
+const SWEEP_LIFETIME: SignedDuration = SignedDuration::from_mins(5);
+/// Waits between discoveries while a kind is awaited or discovery fails.
+const DISCOVERY_WAITS: [i64; 6] = [1, 2, 5, 10, 30, 60];
+
+/// One cluster.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    pub(crate) id: ClusterId,
+    /// What the API server serves; none before the first discovery.
+    pub(crate) served: Option<Arc<ApiResources>>,
+    /// Counts discoveries that changed something.
+    pub(crate) generation: u64,
+    discovery: Discovery,
+    kinds: HashMap<GroupKind, Kind>,
+    wants: HashMap<AppKey, BTreeSet<Gvk>>,
+    sweep: Sweep,
+}
+
+#[derive(Debug, Default)]
+struct Discovery {
+    in_flight: bool,
+    again: bool,
+    next: Option<Timestamp>,
+    waits: usize,
+    failure: Option<ApiError>,
+    waiting: BTreeSet<AppKey>,
+}
+
+#[derive(Debug)]
+struct Kind {
+    gvk: Gvk,
+    listed: bool,
+    failure: Option<ApiError>,
+    wanted_by: BTreeSet<AppKey>,
+    /// Kinds the loop itself needs are never given up.
+    permanent: bool,
+    idle_since: Option<Timestamp>,
+}
+
+#[derive(Debug, Default)]
+struct Sweep {
+    in_flight: bool,
+    done_at: Option<Timestamp>,
+    next: Option<Timestamp>,
+    found: BTreeMap<InstanceName, BTreeSet<Gvk>>,
+    failed: Vec<(Gvk, ApiError)>,
+    failures: usize,
+    waiting: BTreeSet<AppKey>,
+}
+
+/// Whether the live objects of kinds are known.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Readiness {
+    /// Kinds whose first list is not complete.
+    pub(crate) listing: Vec<GroupKind>,
+    /// Those of them whose watch fails at present, with why.
+    pub(crate) failing: Vec<(GroupKind, String)>,
+}
+
+/// What a search says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Swept<'a> {
+    /// It runs or is due.
+    Pending,
+    /// The kinds in which objects of the Application were found, and the kinds that could not be searched.
+    Done { kinds: BTreeSet<Gvk>, failed: &'a [(Gvk, ApiError)] },
+}
+
+impl Cluster {
+    pub(crate) fn new(id: ClusterId) -> Self {
+        Self {
+            id,
+            served: None,
+            generation: 0,
+            discovery: Discovery::default(),
+            kinds: HashMap::new(),
+            wants: HashMap::new(),
+            sweep: Sweep::default(),
+        }
+    }
+
+    /// Asks what the cluster serves, at once.
+    pub(crate) fn discover(&mut self, now: Timestamp) {
+        if self.discovery.in_flight {
+            self.discovery.again = true;
+        } else {
+            self.discovery.next = Some(now);
+        }
+    }
+
+    /// Notes that an Application needs a kind that is not served; discovery is repeated with growing waits.
+    pub(crate) fn await_kind(&mut self, app: &AppKey, now: Timestamp) {
+        self.discovery.waiting.insert(app.clone());
+        if !self.discovery.in_flight && self.discovery.next.is_none() {
+            self.discovery.next = Some(now + self.discovery_wait());
+        }
+    }
+
+    fn discovery_wait(&mut self) -> SignedDuration {
+        let wait = DISCOVERY_WAITS[self.discovery.waits.min(DISCOVERY_WAITS.len() - 1)];
+        self.discovery.waits += 1;
+        SignedDuration::from_secs(wait)
+    }
+
+    /// Takes in an answer of discovery; answers with the Applications that waited for it.
+    pub(crate) fn discovered(
+        &mut self,
+        result: Result<Box<ApiResources>, ApiError>,
+        now: Timestamp,
+    ) -> BTreeSet<AppKey> {
+        let discovery = &mut self.discovery;
+        discovery.in_flight = false;
+        discovery.next = std::mem::take(&mut discovery.again).then_some(now);
+        match result {
+            Ok(served) => {
+                discovery.failure = None;
+                if self.served.as_deref() == Some(&*served) {
+                    return if self.discovery.waiting.is_empty() {
+                        BTreeSet::new()
+                    } else {
+                        self.rediscover_later(now)
+                    };
+                }
+                self.served = Some(Arc::from(served));
+                self.generation += 1;
+                self.discovery.waits = 0;
+                std::mem::take(&mut self.discovery.waiting)
+            }
+            Err(error) => {
+                discovery.failure = Some(error);
+                self.rediscover_later(now)
+            }
+        }
+    }
+
+    fn rediscover_later(&mut self, now: Timestamp) -> BTreeSet<AppKey> {
+        let wait = self.discovery_wait();
+        self.discovery.next.get_or_insert(now + wait);
+        std::mem::take(&mut self.discovery.waiting)
+    }
+
+    /// Says why the cluster cannot be asked what it serves, if so.
+    pub(crate) fn discovery_failure(&self) -> Option<&ApiError> {
+        self.discovery.failure.as_ref()
+    }
+
+    /// Watches a kind that the loop itself needs.
+    pub(crate) fn watch_always(&mut self, gvk: &Gvk, effects: &mut Vec<Effect>) {
+        self.start(gvk, effects);
+        if let Some(kind) = self.kinds.get_mut(&gvk.group_kind()) {
+            kind.permanent = true;
+        }
+    }
+
+    /// Sets the kinds that an Application needs watched; tells which are not listed yet. Kinds that are not served count as known.
+    pub(crate) fn want(
+        &mut self,
+        app: &AppKey,
+        gvks: BTreeSet<Gvk>,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) -> Readiness {
+        let before = self.wants.get(app).cloned().unwrap_or_default();
+        if before != gvks {
+            for gvk in before.difference(&gvks) {
+                self.release(app, gvk, now);
+            }
+            for gvk in gvks.difference(&before) {
+                self.start(gvk, effects);
+            }
+        }
+        let mut readiness = Readiness::default();
+        for gvk in &gvks {
+            if !self.kinds.contains_key(&gvk.group_kind()) {
+                self.start(gvk, effects);
+            }
+            let Some(kind) = self.kinds.get_mut(&gvk.group_kind()) else { continue };
+            kind.idle_since = None;
+            if !kind.wanted_by.contains(app) {
+                kind.wanted_by.insert(app.clone());
+            }
+            if !kind.listed {
+                readiness.listing.push(gvk.group_kind());
+                if let Some(failure) = &kind.failure {
+                    readiness.failing.push((gvk.group_kind(), failure.message.clone()));
+                }
+            }
+        }
+        if gvks.is_empty() {
+            self.wants.remove(app);
+        } else if before != gvks {
+            self.wants.insert(app.clone(), gvks);
+        }
+        readiness
+    }
+
+    fn start(&mut self, gvk: &Gvk, effects: &mut Vec<Effect>) {
+        let Some(served) = &self.served else { return };
+        if self.kinds.contains_key(&gvk.group_kind()) {
+            return;
+        }
+        let resource =
+            served.get(gvk).filter(|resource| resource.is_watchable()).or_else(|| served.preferred(&gvk.group_kind()));
+        let Some(resource) = resource.filter(|resource| resource.is_watchable()) else { return };
+        let kind = Kind {
+            gvk: resource.gvk.clone(),
+            listed: false,
+            failure: None,
+            wanted_by: BTreeSet::new(),
+            permanent: false,
+            idle_since: None,
+        };
+        self.kinds.insert(gvk.group_kind(), kind);
+        effects.push(Effect::StartWatch { cluster: self.id.clone(), resource: resource.clone() });
+    }
+
+    fn release(&mut self, app: &AppKey, gvk: &Gvk, now: Timestamp) {
+        if let Some(kind) = self.kinds.get_mut(&gvk.group_kind()) {
+            kind.wanted_by.remove(app);
+            if kind.wanted_by.is_empty() {
+                kind.idle_since = Some(now);
+            }
+        }
+    }
+
+    /// Stops watches that nobody has needed for a while; returns their kinds.
+    pub(crate) fn stop_idle(&mut self, now: Timestamp, effects: &mut Vec<Effect>) -> Vec<GroupKind> {
+        let idle: Vec<GroupKind> = self
+            .kinds
+            .iter()
+            .filter(|(_, kind)| {
+                !kind.permanent && kind.idle_since.is_some_and(|since| now.duration_since(since) > IDLE_WATCH)
+            })
+            .map(|(group_kind, _)| group_kind.clone())
+            .collect();
+        for group_kind in &idle {
+            self.kinds.remove(group_kind);
+            effects.push(Effect::StopWatch { cluster: self.id.clone(), group_kind: group_kind.clone() });
+        }
+        idle
+    }
+
+    /// Tells whether a kind is watched.
+    pub(crate) fn is_watched(&self, group_kind: &GroupKind) -> bool {
+        self.kinds.contains_key(group_kind)
+    }
+
+    /// Lets go of everything that an Application needs.
+    pub(crate) fn forget(&mut self, app: &AppKey, now: Timestamp) {
+        for gvk in self.wants.remove(app).unwrap_or_default() {
+            self.release(app, &gvk, now);
+        }
+        self.discovery.waiting.remove(app);
+        self.sweep.waiting.remove(app);
+    }
+
+    /// Returns the version a kind is watched in.
+    pub(crate) fn watched_version(&self, group_kind: &GroupKind) -> Option<&Gvk> {
+        self.kinds.get(group_kind).map(|kind| &kind.gvk)
+    }
+
+    /// Notes that a kind's list is complete; returns who waited for it.
+    pub(crate) fn listed(&mut self, group_kind: &GroupKind) -> BTreeSet<AppKey> {
+        let Some(kind) = self.kinds.get_mut(group_kind) else { return BTreeSet::new() };
+        kind.failure = None;
+        let first = !std::mem::replace(&mut kind.listed, true);
+        if first { kind.wanted_by.clone() } else { BTreeSet::new() }
+    }
+
+    /// Tells whether a kind's first list is complete.
+    pub(crate) fn is_listed(&self, group_kind: &GroupKind) -> bool {
+        self.kinds.get(group_kind).is_some_and(|kind| kind.listed)
+    }
+
+    /// Notes that a watch fails; returns who waits for its first list.
+    pub(crate) fn watch_failed(&mut self, group_kind: &GroupKind, error: ApiError) -> BTreeSet<AppKey> {
+        let Some(kind) = self.kinds.get_mut(group_kind) else { return BTreeSet::new() };
+        let first = kind.failure.is_none();
+        kind.failure = Some(error);
+        if first && !kind.listed { kind.wanted_by.clone() } else { BTreeSet::new() }
+    }
+
+    /// Gives up the watch of a kind that is no longer served; returns who needed it.
+    pub(crate) fn kind_gone(&mut self, group_kind: &GroupKind, effects: &mut Vec<Effect>) -> BTreeSet<AppKey> {
+        let Some(kind) = self.kinds.remove(group_kind) else { return BTreeSet::new() };
+        effects.push(Effect::StopWatch { cluster: self.id.clone(), group_kind: group_kind.clone() });
+        kind.wanted_by
+    }
+
+    /// Returns what a recent search says about an Application; asks for one when there is none.
+    pub(crate) fn swept(&mut self, app: &AppKey, instance: &InstanceName, now: Timestamp) -> Swept<'_> {
+        let valid = self.sweep.done_at.is_some_and(|at| now.duration_since(at) < SWEEP_LIFETIME);
+        if !valid {
+            self.sweep.waiting.insert(app.clone());
+            if !self.sweep.in_flight {
+                self.sweep.next.get_or_insert(now);
+            }
+            return Swept::Pending;
+        }
+        Swept::Done { kinds: self.sweep.found.get(instance).cloned().unwrap_or_default(), failed: &self.sweep.failed }
+    }
+
+    /// Takes in the result of a search; answers with the Applications that waited for it.
+    pub(crate) fn take_sweep(
+        &mut self,
+        started_at: Timestamp,
+        found: BTreeMap<InstanceName, BTreeSet<Gvk>>,
+        failed: Vec<(Gvk, ApiError)>,
+    ) -> BTreeSet<AppKey> {
+        self.sweep.in_flight = false;
+        self.sweep.failures = if failed.is_empty() { 0 } else { self.sweep.failures + 1 };
+        self.sweep.done_at = Some(started_at);
+        self.sweep.found = found;
+        self.sweep.failed = failed;
+        std::mem::take(&mut self.sweep.waiting)
+    }
+
+    /// Searches again although the last search is recent, because kinds were missing in it.
+    pub(crate) fn sweep_again(&mut self, app: &AppKey, now: Timestamp) {
+        self.sweep.waiting.insert(app.clone());
+        if !self.sweep.in_flight && self.sweep.next.is_none() {
+            let wait = DISCOVERY_WAITS[self.sweep.failures.min(DISCOVERY_WAITS.len() - 1)];
+            self.sweep.next = Some(now + SignedDuration::from_secs(wait));
+        }
+    }
+
+    /// Starts discoveries and searches that are due.
+    pub(crate) fn start_due(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        if self.discovery.next.is_some_and(|at| at <= now) {
+            self.discovery.next = None;
+            self.discovery.in_flight = true;
+            effects.push(Effect::Discover(self.id.clone()));
+        }
+        if let Some(served) = &self.served
+            && self.sweep.next.is_some_and(|at| at <= now)
+        {
+            self.sweep.next = None;
+            self.sweep.in_flight = true;
+            let resources: Vec<ApiResource> =
+                served.all_preferred().filter(|resource| is_searched(resource)).cloned().collect();
+            effects.push(Effect::Sweep { cluster: self.id.clone(), resources });
+        }
+    }
+
+    /// Returns when something is due next.
+    pub(crate) fn next_wake(&self) -> Option<Timestamp> {
+        let idle = self.kinds.values().filter(|kind| !kind.permanent).filter_map(|kind| kind.idle_since).min();
+        [self.discovery.next, self.sweep.next, idle.map(|at| at + IDLE_WATCH + SignedDuration::from_secs(1))]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}
+
+/// Tells whether a search looks at a kind: what is never managed is left out (Argo CD's core exclusions).
+fn is_searched(resource: &ApiResource) -> bool {
+    let group = resource.gvk.group.as_str();
+    resource.has_verb("list")
+        && !(matches!(group, "events.k8s.io" | "metrics.k8s.io")
+            || group.is_empty() && resource.gvk.kind == "Event"
+            || group == "coordination.k8s.io" && resource.gvk.kind == "Lease")
+}

@@ -1,0 +1,326 @@
+//! Deleting an Application: with the cascade finalizer its objects go first, wave by wave (Argo CD semantics, section 11).
+
+use application_api::constants as names;
+use application_api::{Application, ConditionType, OperationPhase, PropagationPolicy, Reason, RemovalOption};
+use jiff::{SignedDuration, Timestamp};
+use kube_object::{ErrorClass, Gvk, Object, ObjectKey, Scope};
+use live_state::{Detail, TrackingOf};
+use serde_json::json;
+
+use crate::app::AppState;
+use crate::clusters::Swept;
+use crate::comparing::recorded_kinds;
+use crate::records;
+use crate::spec::{Checked, Spec};
+use crate::state::State;
+use crate::status::{Draft, Findings};
+use crate::{ActingAs, Answer, Call, ClusterRequest, DryRun, Effect, Ticket};
+
+const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(1);
+
+/// One object that is still there.
+struct Remaining {
+    key: ObjectKey,
+    gvk: Gvk,
+    uid: String,
+    resource_version: String,
+    deleting: bool,
+    wave: i64,
+    needs_approval: bool,
+}
+
+impl State {
+    pub(crate) fn deletion_pass(
+        &mut self,
+        app: &mut AppState,
+        application: &Application,
+        checked: Checked,
+        now: Timestamp,
+    ) {
+        if app.run.as_ref().is_some_and(|run| !run.waiting.is_empty()) || !app.deletion.waiting.is_empty() {
+            return;
+        }
+        let Some((finalizer, propagation)) = cascade(application) else {
+            let others: Vec<&str> = application.metadata.finalizers.iter().map(String::as_str).collect();
+            app.reason =
+                Some(Reason::Deleting { message: format!("waiting for finalizers of others: {}", others.join(", ")) });
+            return;
+        };
+        if application.operation.is_some() {
+            // A running operation must not hold the deletion up; its objects are about to go anyway.
+            let message = "Operation terminated, because the Application is being deleted";
+            let draft = self.abandon_operation(app, application, message, now);
+            self.write_status(app, application, &Findings { keep_sync: true, ..Findings::default() }, draft, now);
+            return;
+        }
+        if let Some(at) = app.deletion.retry_at.filter(|at| *at > now) {
+            app.wake(at);
+            return;
+        }
+        match checked.spec {
+            Some(spec) => self.cascade(app, application, &spec, finalizer, propagation, now),
+            None => self.deletion_failed(app, application, &checked.problems.join("; "), now),
+        }
+    }
+
+    fn cascade(
+        &mut self,
+        app: &mut AppState,
+        application: &Application,
+        spec: &Spec,
+        finalizer: &str,
+        propagation: PropagationPolicy,
+        now: Timestamp,
+    ) {
+        let remaining = match self.remaining(app, application, spec, now) {
+            Ok(remaining) => remaining,
+            Err(reason) => {
+                app.reason = Some(reason);
+                return;
+            }
+        };
+        if remaining.is_empty() {
+            self.remove_finalizer(app, application, finalizer);
+            return;
+        }
+        if let Some(unapproved) = remaining.iter().find(|object| object.needs_approval) {
+            let message = format!(
+                "waiting for approval to delete {} (annotation {})",
+                unapproved.key,
+                names::DELETION_APPROVED_ANNOTATION
+            );
+            app.reason = Some(Reason::Deleting { message });
+            return;
+        }
+        let wave = remaining.iter().map(|object| object.wave).max().unwrap_or(0);
+        let going: Vec<&Remaining> = remaining.iter().filter(|object| object.deleting).collect();
+        let more = remaining.len() - 1;
+        let first = going.first().map_or(&remaining[0].key, |object| &object.key);
+        let message = if more == 0 {
+            format!("waiting for {first} to go")
+        } else {
+            format!("waiting for {first} and {more} more object(s) to go")
+        };
+        app.reason = Some(Reason::Deleting { message });
+        // Objects of a lower wave wait until everything above them is gone.
+        for object in remaining.iter().filter(|object| object.wave == wave && !object.deleting) {
+            if app.deletion.sent.get(&object.key) != Some(&object.resource_version) {
+                self.delete_object(app, object, propagation);
+            }
+        }
+    }
+
+    /// Finds what is left of the Application's objects; a reason while that is not known for certain.
+    fn remaining(
+        &mut self,
+        app: &mut AppState,
+        application: &Application,
+        spec: &Spec,
+        now: Timestamp,
+    ) -> Result<Vec<Remaining>, Reason> {
+        let failed = match self.cluster.swept(&app.key, &app.instance, now) {
+            Swept::Pending => return Err(Reason::Sweeping),
+            Swept::Done { kinds, failed } => {
+                app.swept_kinds = kinds;
+                failed
+                    .iter()
+                    .map(|(gvk, error)| format!("{} ({})", gvk.group_kind(), error.message))
+                    .collect::<Vec<_>>()
+            }
+        };
+        app.needs_sweep = false;
+        let mut kinds = recorded_kinds(application);
+        kinds.extend(app.main.targets.iter().flat_map(|targets| targets.kinds.iter().cloned()));
+        self.ready_kinds(app, kinds, now)?;
+        let app_delete = spec.options.delete();
+        let approved = application.deletion_approved_at().map(kube_object::Time::new);
+        let is_approved =
+            approved.is_some_and(|at| application.metadata.deletion_timestamp.is_some_and(|deleted| at >= deleted));
+        let own = self.application_key(&app.key);
+        let mut remaining = Vec::new();
+        for key in self.live.tracked_by(&app.instance) {
+            let Some(live) = self.live.get(&key) else { continue };
+            let tracked = live.tracking.as_ref().is_some_and(|tracking| tracking.of == TrackingOf::Itself);
+            if key == own
+                || !tracked
+                || live.has_owner()
+                || is_definition(&key)
+                || self.is_rendered_by_another(app, &key)
+            {
+                continue;
+            }
+            let object = live.body.held().map(kube_object::CompactObject::decode);
+            let rule = object.as_ref().and_then(delete_rule).or(app_delete);
+            if rule == Some(RemovalOption::Never) || !self.permits(spec, &key) {
+                continue;
+            }
+            remaining.push(Remaining {
+                gvk: Gvk::from_api_version(&live.api_version, &key.kind),
+                uid: live.uid.to_string(),
+                resource_version: live.resource_version.to_string(),
+                deleting: live.is_deleting,
+                wave: object.as_ref().map_or(0, wave_of),
+                needs_approval: rule == Some(RemovalOption::Confirm) && !is_approved,
+                key,
+            });
+        }
+        if remaining.is_empty() && !failed.is_empty() {
+            // Objects may be left in kinds that could not be searched: doubt removes no finalizer.
+            self.cluster.sweep_again(&app.key, now);
+            return Err(Reason::Deleting {
+                message: format!("these kinds cannot be searched for its objects: {}", failed.join(", ")),
+            });
+        }
+        Ok(remaining)
+    }
+
+    fn permits(&self, spec: &Spec, key: &ObjectKey) -> bool {
+        let scope = if key.namespace.is_empty() { Scope::Cluster } else { Scope::Namespaced };
+        spec.permits_object(&key.group_kind(), scope, &key.namespace, &key.name).is_none()
+    }
+
+    fn is_rendered_by_another(&self, app: &AppState, key: &ObjectKey) -> bool {
+        self.live.renderers_of(key).iter().any(|renderer| {
+            *renderer != app.instance
+                && self
+                    .apps
+                    .get(&crate::AppKey::of_instance(renderer, &self.config.control_namespace))
+                    .is_some_and(|other| other.app.as_ref().is_ok_and(|other| !other.is_deleting()))
+        })
+    }
+
+    fn delete_object(&mut self, app: &mut AppState, object: &Remaining, propagation: PropagationPolicy) {
+        let Some(served) = &self.cluster.served else { return };
+        let Some(resource) = served.get(&object.gvk).or_else(|| served.preferred(&object.gvk.group_kind())) else {
+            return;
+        };
+        let request = ClusterRequest {
+            cluster: object.key.cluster.clone(),
+            resource: resource.clone(),
+            key: object.key.clone(),
+            acting_as: ActingAs::Daemon,
+            call: Call::Delete {
+                uid: object.uid.clone(),
+                resource_version: object.resource_version.clone(),
+                propagation,
+                dry_run: DryRun::No,
+            },
+        };
+        let ticket = self.ticket();
+        app.deletion.waiting.insert(ticket, object.key.clone());
+        app.deletion.sent.insert(object.key.clone(), object.resource_version.clone());
+        self.effects.push(Effect::Request { app: app.key.clone(), ticket, request: Box::new(request) });
+    }
+
+    /// Takes in the answer to a delete of the cascade; gives it back when it belongs to something else.
+    pub(crate) fn take_deletion_answer(
+        &mut self,
+        app: &mut AppState,
+        ticket: Ticket,
+        answer: Answer,
+        now: Timestamp,
+    ) -> Option<Answer> {
+        let Some(key) = app.deletion.waiting.remove(&ticket) else { return Some(answer) };
+        match answer {
+            Answer::Gone | Answer::NotFound(_) => {
+                let fold = self.live.fold_delete(&key, "");
+                self.after_fold(fold, now);
+            }
+            Answer::Deleting(object) | Answer::Object(object) => {
+                let fold = self.live.fold_response(&key.cluster, &object, Detail::Full);
+                self.after_fold(fold, now);
+            }
+            Answer::Failed(error) if error.class() == ErrorClass::Conflict => {
+                // The object has changed since: its next version comes by the watch, and is looked at then.
+                app.wake(now + FIRST_WAIT);
+            }
+            Answer::Failed(error) => {
+                app.deletion.sent.remove(&key);
+                let message = format!("{key}: {}", error.message);
+                if let Ok(application) = &app.app {
+                    let application = application.clone();
+                    self.deletion_failed(app, &application, &message, now);
+                }
+            }
+            Answer::Tried(_) => {}
+        }
+        None
+    }
+
+    fn deletion_failed(&mut self, app: &mut AppState, application: &Application, message: &str, now: Timestamp) {
+        app.deletion.failures += 1;
+        let wait = FIRST_WAIT * (1 << app.deletion.failures.min(6));
+        app.deletion.retry_at = Some(now + wait);
+        app.wake(now + wait);
+        app.reason = Some(Reason::Deleting { message: message.to_owned() });
+        if app.deletion.error.as_deref() == Some(message) || app.write.is_some() {
+            return;
+        }
+        app.deletion.error = Some(message.to_owned());
+        let mut findings = Findings { keep_sync: true, ..Findings::default() };
+        findings.conditions.insert((ConditionType::DeletionError, message.to_owned()));
+        let draft = Draft { records: vec![records::deletion_failed(app, application, message)], ..Draft::default() };
+        self.write_status(app, application, &findings, draft, now);
+    }
+
+    fn remove_finalizer(&mut self, app: &mut AppState, application: &Application, finalizer: &str) {
+        let kept: Vec<&String> = application.metadata.finalizers.iter().filter(|own| *own != finalizer).collect();
+        let patch = json!({ "metadata": { "resourceVersion": app.resource_version, "finalizers": kept } });
+        app.reason = Some(Reason::Deleting { message: "its objects are gone".to_owned() });
+        self.send_write(app, patch, None, Vec::new());
+    }
+
+    /// Makes the write that ends an operation without a retry.
+    fn abandon_operation(
+        &mut self,
+        app: &mut AppState,
+        application: &Application,
+        message: &str,
+        now: Timestamp,
+    ) -> Draft {
+        let mut application = application.clone();
+        for operation in application.operation.iter_mut() {
+            operation.retry.limit = None;
+        }
+        if let Some(run) = &mut app.run {
+            run.state.operation.retry.limit = None;
+        }
+        if let Some(state) = application.status.as_mut().and_then(|status| status.operation_state.as_mut()) {
+            state.operation.retry.limit = None;
+        }
+        self.end_operation(app, &application, OperationPhase::Failed, message, now)
+    }
+}
+
+/// Returns the cascade finalizer of an Application and how its deletes propagate.
+fn cascade(application: &Application) -> Option<(&'static str, PropagationPolicy)> {
+    [
+        (names::RESOURCES_FINALIZER, PropagationPolicy::Foreground),
+        (names::RESOURCES_FINALIZER_FOREGROUND, PropagationPolicy::Foreground),
+        (names::RESOURCES_FINALIZER_BACKGROUND, PropagationPolicy::Background),
+    ]
+    .into_iter()
+    .find(|(finalizer, _)| application.has_finalizer(finalizer))
+}
+
+fn is_definition(key: &ObjectKey) -> bool {
+    key.group == "apiextensions.k8s.io" && key.kind == "CustomResourceDefinition"
+}
+
+fn delete_rule(object: &Object) -> Option<RemovalOption> {
+    let options = application_api::SyncOptions::from_annotation(
+        object.annotation(names::SYNC_OPTIONS_ANNOTATION).unwrap_or_default(),
+    );
+    let keep = object.annotation(names::HELM_RESOURCE_POLICY_ANNOTATION).is_some_and(|policy| policy.trim() == "keep");
+    // Either confirmation gates a deletion.
+    match (options.delete(), options.prune()) {
+        (Some(RemovalOption::Never), _) => Some(RemovalOption::Never),
+        _ if keep => Some(RemovalOption::Never),
+        (Some(RemovalOption::Confirm), _) | (_, Some(RemovalOption::Confirm)) => Some(RemovalOption::Confirm),
+        (rule, _) => rule,
+    }
+}
+
+fn wave_of(object: &Object) -> i64 {
+    object.annotation(names::SYNC_WAVE_ANNOTATION).and_then(|wave| wave.trim().parse().ok()).unwrap_or(0)
+}

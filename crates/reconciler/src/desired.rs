@@ -1,0 +1,335 @@
+//! The desired state of an Application: revision → commit → render → targets, each asked for when it is missing.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use app_compare::{TargetContext, TargetKind};
+use application_api::{Application, ApplicationSource, ConditionType, Reason};
+use jiff::{SignedDuration, Timestamp};
+use kube_object::RenderedManifests;
+
+use crate::app::{AppState, FailedRender, TargetsKey, View};
+use crate::pass::Permission;
+use crate::repos::Lookup;
+use crate::spec::Spec;
+use crate::state::State;
+use crate::status::Findings;
+use crate::{AppKey, Effect, RenderFailure, Reuse, Ticket};
+
+/// Waits between renders of a commit that could not be read.
+const RENDER_WAITS: [i64; 6] = [1, 2, 5, 10, 30, 60];
+
+/// Whether the desired state is known.
+pub(crate) enum DesiredState {
+    /// It is; findings may say that it is the last good one only.
+    Ready(Findings),
+    /// It will be.
+    Pending(Reason),
+    /// It is not, and never was in this run of the daemon.
+    Failed(Findings, Reason),
+}
+
+impl State {
+    /// Brings the main desired state up to date as far as that needs nothing from outside, and asks for the rest.
+    pub(crate) fn ensure_desired(
+        &mut self,
+        app: &mut AppState,
+        application: &Application,
+        spec: &Spec,
+        now: Timestamp,
+    ) -> DesiredState {
+        self.want_revisions(app, application, spec, now);
+        let fresh_since = app.refresh.as_ref().map(|refresh| refresh.asked_at);
+        let revision = spec.source.target_revision.clone();
+        let lookup = self.repos.look_up(&app.key, &spec.source.repo_url, &revision, fresh_since);
+        if app.main.source != spec.source {
+            // Another source is another desired state: nothing of the old one is in force.
+            app.main = View { source: spec.source.clone(), stale: true, ..View::default() };
+        }
+        let (commit, mut problem) = match lookup {
+            Lookup::Pending if app.main.rendered.is_some() && app.refresh.is_none() => {
+                (app.main.verified.clone(), None)
+            }
+            Lookup::Pending => return DesiredState::Pending(resolving(spec)),
+            Lookup::Commit { commit, doubt } => (commit, doubt.map(|doubt| (doubt.message, Some(doubt.since)))),
+            Lookup::Unknown(message) => (last_commit(app, application, spec), Some((message, None))),
+            Lookup::Failed(doubt) => (last_commit(app, application, spec), Some((doubt.message, Some(doubt.since)))),
+        };
+        let failing_repo = problem.is_some();
+        if !commit.is_empty() {
+            self.ensure_rendered(app, &commit, now);
+        }
+        if app.main.rendering.is_some() && (app.main.rendered.is_none() || app.refresh.is_some()) {
+            return DesiredState::Pending(Reason::Rendering { revision: commit });
+        }
+        if let Some(failed) = app.main.failed.as_ref().filter(|failed| failed.commit == commit) {
+            if let RenderFailure::Unsupported(message) = &failed.failure {
+                return self.unsupported(message.clone());
+            }
+            let (RenderFailure::Content(message) | RenderFailure::Unavailable(message)) = &failed.failure else {
+                unreachable!("the third failure is handled above")
+            };
+            // A repository that cannot be read explains more than the commit that is missing because of it.
+            problem.get_or_insert_with(|| (message.clone(), None));
+        }
+        let findings = self.desired_findings(app, application, spec, problem.as_ref(), now);
+        if app.main.rendered.is_some() {
+            return DesiredState::Ready(findings);
+        }
+        let message = problem.map_or_else(String::new, |(message, _)| message);
+        let reason = if failing_repo {
+            let next_attempt = self.repos.next_wake().unwrap_or(now);
+            Reason::RepositoryFailed { repo: spec.source.repo_url.to_string(), message, next_attempt }
+        } else if message.is_empty() {
+            return DesiredState::Pending(Reason::Rendering { revision: commit });
+        } else {
+            Reason::RenderFailed { revision: commit, message }
+        };
+        DesiredState::Failed(findings, reason)
+    }
+
+    fn unsupported(&self, message: String) -> DesiredState {
+        let mut findings = Findings::unknown();
+        findings.conditions.insert((ConditionType::InvalidSpecError, message.clone()));
+        findings.refresh_done = true;
+        DesiredState::Failed(findings, Reason::InvalidSpec { message })
+    }
+
+    /// Turns a problem with the desired state into findings: within the grace period nothing is said (Argo CD semantics, 1.7).
+    fn desired_findings(
+        &self,
+        app: &mut AppState,
+        application: &Application,
+        spec: &Spec,
+        problem: Option<&(String, Option<Timestamp>)>,
+        now: Timestamp,
+    ) -> Findings {
+        let Some((message, since)) = problem else {
+            app.failing_since = None;
+            return Findings::verified();
+        };
+        let since = *app.failing_since.get_or_insert(since.unwrap_or(now));
+        let grace = self.settings.as_ref().map_or(SignedDuration::ZERO, |settings| settings.repo_error_grace);
+        let compared = application.status.as_ref().filter(|status| status.reconciled_at.is_some());
+        let forced =
+            app.refresh.is_some() || compared.is_none_or(|status| status.sync.compared_to.source != spec.source);
+        let mut findings = Findings::last_good();
+        if forced || now.duration_since(since) >= grace {
+            let text = format!("Failed to load target state: failed to generate manifest for source 1 of 1: {message}");
+            findings.conditions.insert((ConditionType::ComparisonError, text));
+            findings.sync_unknown = true;
+        } else {
+            findings.keep_sync = true;
+            app.wake(since + grace);
+        }
+        findings
+    }
+
+    fn want_revisions(&mut self, app: &AppState, application: &Application, spec: &Spec, now: Timestamp) {
+        let mut wants = BTreeSet::from([(spec.source.repo_url.clone(), spec.source.target_revision.clone())]);
+        if let Some((source, revision)) = crate::operate::operation_revision(app, application, spec) {
+            wants.insert((source.repo_url, revision));
+        }
+        self.repos.want(&app.key, &wants, now);
+    }
+
+    /// Asks for the render of a commit unless it is there or on its way.
+    fn ensure_rendered(&mut self, app: &mut AppState, commit: &str, now: Timestamp) {
+        let reuse = match &mut app.refresh {
+            Some(refresh) if refresh.reuse == Reuse::Never && !refresh.rendered => {
+                refresh.rendered = true;
+                Reuse::Never
+            }
+            _ => Reuse::Allowed,
+        };
+        let ticket = self.ticket();
+        let effect = request_render(&app.key, &mut app.main, commit, ticket, reuse, now);
+        if let Some(at) = app.main.failed.as_ref().and_then(|failed| failed.retry_at).filter(|at| *at > now) {
+            app.wake(at);
+        }
+        self.effects.extend(effect);
+    }
+
+    /// Brings the desired state of an operation up to date; answers with a reason while it is not there.
+    pub(crate) fn ensure_view(
+        &mut self,
+        app: &mut AppState,
+        source: &ApplicationSource,
+        revision: &str,
+        now: Timestamp,
+    ) -> Result<String, ViewProblem> {
+        let commit = match self.repos.look_up(&app.key, &source.repo_url, revision, None) {
+            Lookup::Pending => {
+                return Err(ViewProblem::Pending(Reason::ResolvingRevision {
+                    repo: source.repo_url.to_string(),
+                    revision: revision.to_owned(),
+                }));
+            }
+            Lookup::Commit { commit, .. } => commit,
+            Lookup::Unknown(message) => return Err(ViewProblem::Failed(message)),
+            Lookup::Failed(doubt) => return Err(ViewProblem::Failed(doubt.message)),
+        };
+        if app.main.source == *source && app.main.commit == commit && app.main.rendered.is_some() {
+            app.operation_view = None;
+            return Ok(commit);
+        }
+        let ticket = self.ticket();
+        let view = app.operation_view.get_or_insert_default();
+        if view.source != *source {
+            **view = View { source: source.clone(), stale: true, ..View::default() };
+        }
+        let effect = request_render(&app.key, view, &commit, ticket, Reuse::Allowed, now);
+        self.effects.extend(effect);
+        if view.commit == commit && view.rendered.is_some() {
+            return Ok(commit);
+        }
+        match view.failed.as_ref().filter(|failed| failed.commit == commit) {
+            Some(failed) => Err(ViewProblem::Failed(failed.failure.message().to_owned())),
+            None => Err(ViewProblem::Pending(Reason::Rendering { revision: commit })),
+        }
+    }
+
+    pub(crate) fn take_render(
+        &mut self,
+        app: &mut AppState,
+        ticket: Ticket,
+        result: Result<Arc<RenderedManifests>, RenderFailure>,
+        now: Timestamp,
+    ) {
+        let Some(view) = app.view_of(|view| view.rendering.as_ref().is_some_and(|(own, _)| *own == ticket)) else {
+            return;
+        };
+        let Some((_, commit)) = view.rendering.take() else { return };
+        match result {
+            Ok(rendered) => {
+                view.failed = None;
+                view.verified.clone_from(&commit);
+                if view.rendered.as_ref().is_none_or(|before| before.digest != rendered.digest) {
+                    view.revision_moved = view.rendered.is_some();
+                    view.commit = commit;
+                    view.rendered = Some(rendered);
+                    view.stale = true;
+                }
+            }
+            Err(failure) => {
+                let count =
+                    view.failed.as_ref().filter(|failed| failed.commit == commit).map_or(0, |failed| failed.count);
+                let wait = RENDER_WAITS[usize::try_from(count).unwrap_or(0).min(RENDER_WAITS.len() - 1)];
+                let retry_at =
+                    matches!(failure, RenderFailure::Unavailable(_)).then(|| now + SignedDuration::from_secs(wait));
+                view.failed = Some(FailedRender { commit, failure, count: count + 1, retry_at });
+            }
+        }
+    }
+
+    /// Makes the targets of a view, when what they are made from has changed.
+    pub(crate) fn ensure_targets(
+        &mut self,
+        key: &AppKey,
+        view: &mut View,
+        app: &mut AppState,
+        spec: &Spec,
+        now: Timestamp,
+    ) -> Result<(), String> {
+        let Some(rendered) = view.rendered.clone() else { return Ok(()) };
+        let made_of = TargetsKey {
+            render: rendered.digest,
+            destination: spec.to_destination(),
+            discovery: self.cluster.generation,
+            projects: self.project_generation,
+        };
+        if view.targets_of.as_ref() == Some(&made_of) {
+            if view.targets.as_ref().is_some_and(|targets| has_unserved(targets)) {
+                self.cluster.await_kind(key, now);
+            }
+            return Ok(());
+        }
+        let served = self.cluster.served.clone().expect("missing() has looked");
+        let settings = self.settings.clone().expect("missing() has looked");
+        let permission = Permission { spec, settings: &settings };
+        let context = TargetContext {
+            instance: &app.instance,
+            destination: &made_of.destination,
+            served: &served,
+            permission: &permission,
+        };
+        let targets =
+            app_compare::targets(std::slice::from_ref(&rendered), &context).map_err(|error| error.to_string())?;
+        if has_unserved(&targets) {
+            self.cluster.await_kind(key, now);
+        }
+        view.targets = Some(Arc::new(targets));
+        view.comparison = None;
+        view.targets_of = Some(made_of);
+        view.stale = true;
+        Ok(())
+    }
+
+    /// Keeps the commits that this Application has in force.
+    pub(crate) fn hold_revisions(&mut self, app: &AppState) {
+        let views = std::iter::once(&app.main).chain(app.operation_view.as_deref());
+        let commits = views.flat_map(|view| {
+            [&view.commit, &view.verified].map(|commit| (view.source.repo_url.clone(), commit.clone()))
+        });
+        self.repos.hold(&app.key, commits.filter(|(_, commit)| !commit.is_empty()).collect());
+    }
+}
+
+/// Why the desired state of an operation is not there.
+pub(crate) enum ViewProblem {
+    Pending(Reason),
+    Failed(String),
+}
+
+impl RenderFailure {
+    /// Returns the message for people.
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Unsupported(message) | Self::Content(message) | Self::Unavailable(message) => message,
+        }
+    }
+}
+
+fn has_unserved(targets: &app_compare::Targets) -> bool {
+    targets.items.iter().any(|target| target.kind != TargetKind::Served)
+}
+
+fn resolving(spec: &Spec) -> Reason {
+    let revision =
+        if spec.source.target_revision.is_empty() { "HEAD".to_owned() } else { spec.source.target_revision.clone() };
+    Reason::ResolvingRevision { repo: spec.source.repo_url.to_string(), revision }
+}
+
+/// Returns the last commit that was in force, for a repository that cannot be read: of this run, else of the recorded status.
+fn last_commit(app: &AppState, application: &Application, spec: &Spec) -> String {
+    if !app.main.verified.is_empty() {
+        return app.main.verified.clone();
+    }
+    let status = application.status.as_ref().filter(|status| status.sync.compared_to.source == spec.source);
+    status.map(|status| status.sync.revision.clone()).unwrap_or_default()
+}
+
+fn request_render(
+    key: &AppKey,
+    view: &mut View,
+    commit: &str,
+    ticket: Ticket,
+    reuse: Reuse,
+    now: Timestamp,
+) -> Option<Effect> {
+    if view.rendering.as_ref().is_some_and(|(_, rendering)| rendering == commit) {
+        return None;
+    }
+    if view.verified == commit && view.rendered.is_some() && reuse == Reuse::Allowed {
+        return None;
+    }
+    if let Some(failed) = view.failed.as_ref().filter(|failed| failed.commit == commit)
+        && reuse == Reuse::Allowed
+        && failed.retry_at.is_none_or(|at| at > now)
+    {
+        return None;
+    }
+    view.rendering = Some((ticket, commit.to_owned()));
+    let source = Box::new(view.source.clone());
+    Some(Effect::Render { app: key.clone(), ticket, commit: commit.to_owned(), source, reuse })
+}

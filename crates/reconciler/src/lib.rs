@@ -1,0 +1,32 @@
+//! The loop as a state machine: what to fetch, render, compare, sync and write, and when to wake.
+//!
+//! [`handle`] takes one event in and answers with effects; it never waits, reads a clock or touches the network. The shell performs
+//! the effects and feeds their outcomes back. Files are split by decision: `absorb` takes events in, `pass` orders the
+//! decisions about one Application, `spec`, `desired`, `comparing`, `operate`, `plan`, `deletion` and `status` take them, `repos` and
+//! `clusters` know what is asked of the outside once for all Applications.
+
+mod absorb;
+mod app;
+mod app_key;
+mod clusters;
+mod comparing;
+mod deletion;
+mod desired;
+mod effect;
+mod event;
+mod jitter;
+mod memo;
+mod operate;
+mod pass;
+mod plan;
+mod publish;
+mod records;
+mod repos;
+mod spec;
+mod state;
+mod status;
+
+pub use app_key::{AppKey, Ticket};
+pub use effect::{ActingAs, Call, ClusterRequest, DryRun, Effect, Published, Record, Reuse, Severity, Validation};
+pub use event::{Answer, Event, Leadership, RenderFailure, RepoFailure, WatchChange};
+pub use state::{Config, State, handle, handle_all};

@@ -1,0 +1,226 @@
+//! One look at one Application: from what is known to what comes next.
+
+use app_compare::{Destination, ObjectPermission};
+use application_api::{Application, ConditionType, OperationPhase, Reason, RefreshKind};
+use jiff::Timestamp;
+use kube_object::{ClusterId, GroupKind, Scope};
+
+use crate::app::{AppState, Refresh, View};
+use crate::desired::DesiredState;
+use crate::operate::Operated;
+use crate::spec::{self, Checked, Spec};
+use crate::state::State;
+use crate::status::{Draft, Findings};
+use crate::{Leadership, Reuse};
+
+/// How soon a prune is looked at again that waits for the manifests of other Applications.
+const UNSETTLED_WAIT: jiff::SignedDuration = jiff::SignedDuration::from_millis(500);
+
+impl State {
+    pub(crate) fn pass(&mut self, app: &mut AppState, now: Timestamp) {
+        if let Some(missing) = self.missing() {
+            app.reason = Some(Reason::CachesFilling { missing });
+            return;
+        }
+        if let Leadership::Following { holder } = &self.leadership {
+            app.reason = Some(Reason::Following { holder: holder.clone() });
+            return;
+        }
+        if app.write.is_some() || app.rereading {
+            return;
+        }
+        if let Some((at, message)) = &app.write_retry
+            && *at > now
+        {
+            let (at, message) = (*at, message.clone());
+            app.reason = Some(Reason::WriteFailed { message, next_attempt: at });
+            app.wake(at);
+            return;
+        }
+        let application = match &app.app {
+            Ok(application) => application.clone(),
+            Err(message) => {
+                app.reason = Some(Reason::InvalidSpec { message: message.clone() });
+                return;
+            }
+        };
+        if application.is_reconcile_skipped() {
+            app.reason = Some(Reason::SkipReconcile);
+            return;
+        }
+        self.notice_refresh(app, &application, now);
+        let checked = self.check_spec(&application);
+        if application.is_deleting() {
+            self.deletion_pass(app, &application, checked, now);
+            return;
+        }
+        match checked.spec {
+            Some(spec) if checked.problems.is_empty() => self.live_pass(app, &application, &spec, now),
+            _ => self.refuse(app, &application, &checked.problems, now),
+        }
+    }
+
+    pub(crate) fn check_spec(&self, application: &Application) -> Checked {
+        let settings = self.settings.as_ref().expect("missing() has looked");
+        spec::check(application, &self.projects, settings)
+    }
+
+    fn notice_refresh(&mut self, app: &mut AppState, application: &Application, now: Timestamp) {
+        let Some(kind) = application.requested_refresh() else {
+            app.refresh = None;
+            return;
+        };
+        if app.refresh.is_some() {
+            return;
+        }
+        let reuse = if kind == RefreshKind::Hard { Reuse::Never } else { Reuse::Allowed };
+        app.refresh = Some(Refresh { asked_at: now, reuse, rendered: false });
+        app.make_stale();
+        if reuse == Reuse::Never {
+            self.memo.forget_verdicts();
+        }
+        for source in application.spec.sources().iter() {
+            self.repos.ask(&source.repo_url, now);
+        }
+    }
+
+    /// Reports what is wrong with the spec; a requested operation ends with it.
+    fn refuse(&mut self, app: &mut AppState, application: &Application, problems: &[String], now: Timestamp) {
+        let message = problems.join("; ");
+        app.reason = Some(Reason::InvalidSpec { message: message.clone() });
+        let mut findings = Findings::unknown();
+        findings.conditions.extend(problems.iter().map(|problem| (ConditionType::InvalidSpecError, problem.clone())));
+        findings.refresh_done = true;
+        let mut draft = Draft::default();
+        if application.operation.is_some() {
+            draft = self.end_operation(app, application, OperationPhase::Error, &message, now);
+        }
+        self.write_status(app, application, &findings, draft, now);
+    }
+
+    /// Brings the cluster to what Git says, and says how far that is.
+    fn live_pass(&mut self, app: &mut AppState, application: &Application, spec: &Spec, now: Timestamp) {
+        let mut findings = match self.ensure_desired(app, application, spec, now) {
+            DesiredState::Ready(findings) => findings,
+            DesiredState::Pending(reason) => {
+                app.reason = Some(running_or(app, reason));
+                return;
+            }
+            DesiredState::Failed(findings, reason) => {
+                app.reason = Some(reason);
+                let draft = self.fail_unrunnable_operation(app, application, &findings, now);
+                self.write_status(app, application, &findings, draft, now);
+                return;
+            }
+        };
+        if let Some(reason) = self.ensure_compared(app, application, spec, now) {
+            self.report_obstacle(app, application, &reason, now);
+            app.reason = Some(running_or(app, reason));
+            return;
+        }
+        if self.must_hold_prunes(app) {
+            app.wake(now + UNSETTLED_WAIT);
+            app.reason = Some(Reason::CachesFilling {
+                missing: "the manifests of other Applications, which may render what would be pruned here".to_owned(),
+            });
+            return;
+        }
+        let draft = match self.operate(app, application, spec, now) {
+            Operated::None => self.auto_sync(app, application, &mut findings, now),
+            Operated::Draft(draft) => draft,
+            Operated::Busy => return,
+        };
+        findings.take_comparison(app);
+        self.write_status(app, application, &findings, draft, now);
+        self.keep_house(app, now);
+    }
+
+    /// Tells whether something would be pruned while another Application's manifests are on their way: it may render the
+    /// same object, which is then handed over (decision 9).
+    fn must_hold_prunes(&self, app: &AppState) -> bool {
+        let would_prune = |view: &View| {
+            view.comparison
+                .iter()
+                .flat_map(|comparison| &comparison.resources)
+                .any(|resource| resource.requires_pruning)
+        };
+        (would_prune(&app.main) || app.operation_view.as_deref().is_some_and(would_prune))
+            && self.apps.values().any(|other| other.is_unsettled())
+    }
+
+    /// Writes what stands in the way of a comparison, when it is more than time.
+    fn report_obstacle(&mut self, app: &mut AppState, application: &Application, reason: &Reason, now: Timestamp) {
+        let condition = match reason {
+            Reason::InvalidSpec { message } => (ConditionType::InvalidSpecError, message.clone()),
+            Reason::ListingKinds { .. } => match &app.listing_failure {
+                Some(failure) => (ConditionType::ComparisonError, format!("Failed to load live state: {failure}")),
+                None => return,
+            },
+            _ => return,
+        };
+        let mut findings = Findings::unknown();
+        findings.refresh_done = true;
+        findings.conditions.insert(condition);
+        let draft = self.fail_unrunnable_operation(app, application, &findings, now);
+        self.write_status(app, application, &findings, draft, now);
+    }
+
+    fn keep_house(&mut self, app: &mut AppState, now: Timestamp) {
+        app.heals.retain(|_, heal| !heal.is_forgotten(now));
+        let heals = &app.heals;
+        app.fighters.retain(|key, _| heals.contains_key(key));
+        self.hold_revisions(app);
+    }
+}
+
+/// Keeps saying that an operation runs while its next step waits for something.
+fn running_or(app: &AppState, reason: Reason) -> Reason {
+    match &app.run {
+        Some(run) if run.waiting.is_empty() && !run.state.message.is_empty() => {
+            Reason::OperationRunning { message: run.state.message.clone() }
+        }
+        _ => reason,
+    }
+}
+
+/// What project and settings say of objects.
+pub(crate) struct Permission<'a> {
+    pub(crate) spec: &'a Spec,
+    pub(crate) settings: &'a settings::Settings,
+}
+
+impl ObjectPermission for Permission<'_> {
+    fn refusal(&self, group_kind: &GroupKind, scope: Scope, namespace: &str, name: &str) -> Option<String> {
+        self.spec.permits_object(group_kind, scope, namespace, name)
+    }
+
+    fn is_excluded(&self, group_kind: &GroupKind) -> bool {
+        self.settings.resource_filter.is_excluded(group_kind, ClusterId::IN_CLUSTER_SERVER)
+    }
+}
+
+impl Spec {
+    /// Returns why the project does not permit an object, or none when it does.
+    pub(crate) fn permits_object(
+        &self,
+        group_kind: &GroupKind,
+        scope: Scope,
+        namespace: &str,
+        name: &str,
+    ) -> Option<String> {
+        let cluster = self.project_cluster();
+        self.project
+            .permits_object(group_kind, scope, namespace, name, &cluster)
+            .err()
+            .map(|refusal| refusal.to_string())
+    }
+
+    fn project_cluster(&self) -> access_control::Cluster<'_> {
+        access_control::Cluster { server: &self.cluster, name: &self.server_name, project: "" }
+    }
+
+    /// Returns where the objects go.
+    pub(crate) fn to_destination(&self) -> Destination {
+        Destination { cluster: self.cluster.clone(), namespace: self.namespace.clone() }
+    }
+}

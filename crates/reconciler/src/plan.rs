@@ -1,0 +1,333 @@
+//! From a comparison to what the planner needs, and from its actions to requests.
+
+use app_compare::{ObjectVerdict, ResourceComparison, TargetKind};
+use application_api::{Application, ApplicationSource, ConditionType, Reason, RemovalOption, SyncStatusCode};
+use jiff::{SignedDuration, Timestamp};
+use kube_object::{GroupKind, Gvk, Object, ObjectKey};
+use object_health::HealthStatus;
+use sync_plan::{
+    AutoSync, AutoSyncInput, AutoSyncResource, Change, ClusterAction, Desired, HealBackoff, KindState, NamespaceTask,
+    PlanHealth, PlanLive, PlanResource, PlanTarget, PruneOrder, PruneRule, RunMode, SyncInput, auto_sync,
+};
+
+use crate::app::{AppState, View};
+use crate::spec::Spec;
+use crate::state::State;
+use crate::status::{Draft, Findings, OperationWrite};
+use crate::{ActingAs, Call, ClusterRequest, DryRun, Validation};
+
+impl State {
+    /// Decides whether an automated sync starts, and makes the write that starts it.
+    pub(crate) fn auto_sync(
+        &mut self,
+        app: &mut AppState,
+        application: &Application,
+        findings: &mut Findings,
+        now: Timestamp,
+    ) -> Draft {
+        let Some(comparison) = &app.main.comparison else { return Draft::default() };
+        let policy = application.spec.sync_policy.as_ref();
+        let resources: Vec<AutoSyncResource<'_>> = comparison
+            .resources
+            .iter()
+            .filter(|resource| resource.status.is_some() && !belongs_to_other(resource))
+            .map(|resource| AutoSyncResource {
+                key: &resource.key,
+                out_of_sync: resource.status == Some(SyncStatusCode::OutOfSync),
+                requires_pruning: resource.requires_pruning,
+                heal: app.heals.get(&resource.key).copied().unwrap_or_default(),
+                changed_by: resource.changed_by.clone(),
+            })
+            .collect();
+        let unknown = SyncStatusCode::Unknown;
+        let default_options = application_api::SyncOptions::default();
+        let input = AutoSyncInput {
+            automated: policy.and_then(|policy| policy.automated()),
+            sync_options: policy.map_or(&default_options, |policy| &policy.sync_options),
+            retry: policy.and_then(|policy| policy.retry.as_ref()),
+            sync_status: comparison.sync.as_ref().unwrap_or(&unknown),
+            revision: &app.main.commit,
+            source: &app.main.source,
+            resources: &resources,
+            last: application.status.as_ref().and_then(|status| status.operation_state.as_ref()),
+            desired: if findings.verified { Desired::Verified } else { Desired::LastGood },
+        };
+        let decision = auto_sync(&input, now);
+        drop(resources);
+        self.warn_of_fights(app, findings);
+        match decision {
+            AutoSync::Start(operation) => {
+                self.count_heals(app, &operation, now);
+                let state = started(app, &operation, now);
+                self.start(app, application, state, OperationWrite::Set(operation))
+            }
+            AutoSync::Wait(at, reason) => {
+                app.wake(at);
+                app.reason = Some(reason);
+                Draft::default()
+            }
+            AutoSync::No(reason) => {
+                findings.conditions.extend(condition_of(&reason));
+                app.reason = Some(reason);
+                Draft::default()
+            }
+        }
+    }
+
+    fn count_heals(&self, app: &mut AppState, operation: &application_api::Operation, now: Timestamp) {
+        let Some(sync) = operation.sync.as_ref().filter(|sync| sync.self_heal_attempts_count > 0) else { return };
+        let backoff = self.heal_backoff();
+        let Some(comparison) = &app.main.comparison else { return };
+        let healed = comparison.resources.iter().filter(|resource| {
+            let key = &resource.key;
+            resource.status == Some(SyncStatusCode::OutOfSync)
+                && sync
+                    .resources
+                    .iter()
+                    .any(|selected| selected.selects(&key.group, &key.kind, &key.namespace, &key.name))
+        });
+        let healed: Vec<_> = healed.map(|resource| (resource.key.clone(), resource.changed_by.clone())).collect();
+        for (key, changed_by) in healed {
+            let heal = app.heals.entry(key.clone()).or_default();
+            *heal = heal.healed(now, backoff);
+            if let Some(manager) = changed_by {
+                app.fighters.insert(key, manager);
+            }
+        }
+    }
+
+    fn heal_backoff(&self) -> HealBackoff {
+        match self.settings.as_ref().map(|settings| settings.self_heal.clone()) {
+            Some(settings::SelfHealBackoff::Exponential { first, factor, cap }) => {
+                HealBackoff { initial: first, factor: i32::try_from(factor).unwrap_or(i32::MAX), cap }
+            }
+            Some(settings::SelfHealBackoff::Fixed(wait)) => {
+                HealBackoff { initial: wait.max(SignedDuration::from_secs(1)), factor: 1, cap: wait }
+            }
+            None => HealBackoff::default(),
+        }
+    }
+
+    /// Raises a condition for each object that is changed back again and again, naming who does it.
+    fn warn_of_fights(&self, app: &AppState, findings: &mut Findings) {
+        let Some(comparison) = &app.main.comparison else { return };
+        for (key, _) in app.heals.iter().filter(|(_, heal)| heal.is_fought_over()) {
+            let resource = comparison.resource(key);
+            let manager = resource.and_then(|resource| resource.changed_by.clone());
+            let manager = manager.or_else(|| app.fighters.get(key).cloned()).unwrap_or_else(|| "unknown".to_owned());
+            let message = format!(
+                "{key} is changed back again and again by field manager {manager}; healing it waits longer each time. Change it in Git, or \
+                 stop {manager}"
+            );
+            findings.conditions.insert((ConditionType::SyncError, message));
+        }
+    }
+
+    /// Gathers what the planner needs for the running operation.
+    pub(crate) fn plan(&self, app: &AppState, application: &Application, spec: &Spec) -> SyncInput {
+        let view = app.running_view();
+        let settings = self.settings.as_ref().expect("missing() has looked");
+        let resources: Vec<PlanResource> = view
+            .comparison
+            .iter()
+            .flat_map(|comparison| &comparison.resources)
+            .filter(|resource| resource.status.is_some() && !belongs_to_other(resource))
+            .filter(|resource| resource.target.is_some() || resource.requires_pruning || resource.live.is_some())
+            .filter(|resource| resource.target.is_some() || resource.requires_pruning)
+            .map(|resource| self.plan_resource(resource, view, application))
+            .collect();
+        let options = &spec.options;
+        let prune_default = match options.prune() {
+            Some(RemovalOption::Never) => PruneRule::Disabled,
+            Some(RemovalOption::Confirm) => confirmation_of(application),
+            Some(RemovalOption::Allowed) | None => PruneRule::Allowed,
+        };
+        SyncInput {
+            create_namespace: self.namespace_task(&resources, spec),
+            resources,
+            prune_default,
+            prune_last: if options.has("PruneLast=true") { PruneOrder::Last } else { PruneOrder::InWave },
+            propagation: options.prune_propagation(),
+            wave_delay_seconds: settings.sync_wave_delay.as_secs(),
+            last_action_at: app.run.as_ref().and_then(|run| run.last_action_at),
+        }
+    }
+
+    fn namespace_task(&self, resources: &[PlanResource], spec: &Spec) -> Option<NamespaceTask> {
+        if !spec.options.has("CreateNamespace=true") || spec.namespace.is_empty() {
+            return None;
+        }
+        let key = ObjectKey::new(spec.cluster.clone(), GroupKind::new("", "Namespace"), "", spec.namespace.clone());
+        if resources.iter().any(|resource| resource.target.is_some() && resource.key == key) {
+            return None;
+        }
+        let exists = self.live.get(&key).is_some_and(|live| !live.is_deleting);
+        Some(NamespaceTask { key, exists })
+    }
+
+    fn plan_resource(&self, resource: &ResourceComparison, view: &View, application: &Application) -> PlanResource {
+        let target = resource.target.and_then(|at| view.targets.as_ref()?.items.get(at));
+        let kind = match target.map(|target| target.kind) {
+            Some(TargetKind::DefinedHere) => KindState::Awaited,
+            Some(TargetKind::Unknown) if self.defines_live(&resource.key.group_kind()) => KindState::Awaited,
+            Some(TargetKind::Unknown) => KindState::Unknown,
+            Some(TargetKind::Served) | None => KindState::Served,
+        };
+        PlanResource {
+            key: resource.key.clone(),
+            version: resource.version.clone(),
+            target: target.map(|target| PlanTarget {
+                wave: target.wave,
+                defines: target.defines.as_ref().map(|defined| (defined.group.clone(), defined.kind.clone())),
+                images: target.images.clone(),
+            }),
+            live: resource.live.as_ref().map(|live| PlanLive {
+                uid: live.uid.clone(),
+                resource_version: live.resource_version.clone(),
+                deleting: live.deleting,
+                health: resource.health.as_ref().map(|health| match health.status {
+                    HealthStatus::Healthy => PlanHealth::Healthy,
+                    HealthStatus::Degraded => PlanHealth::Degraded,
+                    _ => PlanHealth::Pending,
+                }),
+                health_message: resource.health.as_ref().map(|health| health.message.clone()).unwrap_or_default(),
+                wave: resource.wave,
+                prune: resource.options.prune.map(|prune| match prune {
+                    RemovalOption::Allowed => PruneRule::Allowed,
+                    RemovalOption::Never => PruneRule::Disabled,
+                    RemovalOption::Confirm => confirmation_of(application),
+                }),
+                prune_last: if resource.options.prune_last { PruneOrder::Last } else { PruneOrder::InWave },
+            }),
+            change: match resource.verdict {
+                ObjectVerdict::Same => Change::None,
+                ObjectVerdict::OwnershipOnly => Change::Ownership,
+                _ => Change::Content,
+            },
+            refusal: target.and_then(refusal_of),
+            kind,
+        }
+    }
+
+    /// Tells whether a CustomResourceDefinition of a kind exists that is not served yet.
+    fn defines_live(&self, group_kind: &GroupKind) -> bool {
+        let definition = GroupKind::new("apiextensions.k8s.io", "CustomResourceDefinition");
+        let suffix = format!(".{}", group_kind.group);
+        self.live.of_kind(&self.cluster.id, &definition).any(|(key, live)| {
+            key.name.ends_with(&suffix)
+                && definition_body(&live.body).is_some_and(|body| {
+                    body.decode().get(&["spec", "names", "kind"]).and_then(|kind| kind.as_str())
+                        == Some(group_kind.kind.as_str())
+                })
+        })
+    }
+
+    /// Makes the request of an action; none when the kind is not served.
+    pub(crate) fn request_of(
+        &self,
+        app: &AppState,
+        spec: &Spec,
+        action: &ClusterAction,
+        instead: Option<Object>,
+    ) -> Option<ClusterRequest> {
+        let served = self.cluster.served.as_ref()?;
+        let key = action.key();
+        let (gvk, call) = match action {
+            ClusterAction::Apply { mode, .. } => {
+                let target = app.target(key)?;
+                let ignore = target.options.skip_validation || spec.options.has("Validate=false");
+                let validation = if ignore { Validation::Ignore } else { Validation::Strict };
+                let object = instead.as_ref().map_or_else(|| target.body.clone(), kube_object::CompactObject::of);
+                let comparison = app.running_view().comparison.as_ref().and_then(|comparison| comparison.resource(key));
+                let migration = comparison.and_then(|resource| resource.migration.clone());
+                let call = match mode {
+                    RunMode::Real => Call::Apply { object, migration, validation },
+                    RunMode::DryRun => {
+                        Call::DryRun { object, bodies: vec![object_diff::DryRunBody::Apply], validation }
+                    }
+                };
+                (target.gvk(), call)
+            }
+            ClusterAction::CreateNamespace { .. } => (Gvk::new("", "v1", "Namespace"), Call::CreateNamespace),
+            ClusterAction::Prune { version, uid, resource_version, propagation, mode, .. } => {
+                let call = Call::Delete {
+                    uid: uid.clone(),
+                    resource_version: resource_version.clone(),
+                    propagation: *propagation,
+                    dry_run: if *mode == RunMode::DryRun { DryRun::Yes } else { DryRun::No },
+                };
+                (Gvk::new(key.group.clone(), version.clone(), key.kind.clone()), call)
+            }
+        };
+        let resource = served.get(&gvk).or_else(|| served.preferred(&gvk.group_kind()))?.clone();
+        Some(ClusterRequest {
+            cluster: key.cluster.clone(),
+            resource,
+            key: key.clone(),
+            acting_as: ActingAs::Daemon,
+            call,
+        })
+    }
+}
+
+fn definition_body(body: &live_state::Body) -> Option<&kube_object::CompactObject> {
+    match body {
+        live_state::Body::Held(body) | live_state::Body::Outline(body) => Some(body),
+        live_state::Body::NotHeld => None,
+    }
+}
+
+fn refusal_of(target: &app_compare::Target) -> Option<String> {
+    let unsupported = [("Replace=true", target.options.replace), ("Force=true", target.options.force)];
+    let option = unsupported.iter().find(|(_, set)| *set).map(|(option, _)| {
+        format!("{} ({}:{}) has sync option {option}, which is not supported yet", target.key, target.file, target.line)
+    });
+    target.refusal.clone().or(option)
+}
+
+/// Tells whether an object is another Application's: it is neither applied nor pruned here (decision 9).
+pub(crate) fn belongs_to_other(resource: &ResourceComparison) -> bool {
+    resource.owned_by_other.is_some() || resource.handed_over_to.is_some()
+}
+
+/// Tells whether prunes that ask for approval have it: approved at the start of the operation or later.
+fn confirmation_of(application: &Application) -> PruneRule {
+    let started =
+        application.status.as_ref().and_then(|status| status.operation_state.as_ref()).map(|state| state.started_at);
+    let approved = application.deletion_approved_at().map(kube_object::Time::new);
+    match (approved, started) {
+        (Some(approved), Some(started)) if approved >= started => PruneRule::Confirmed,
+        _ => PruneRule::Confirm,
+    }
+}
+
+fn started(app: &AppState, operation: &application_api::Operation, now: Timestamp) -> application_api::OperationState {
+    let source: ApplicationSource = app.main.source.clone();
+    application_api::OperationState {
+        operation: operation.clone(),
+        phase: application_api::OperationPhase::Running,
+        message: String::new(),
+        sync_result: Some(application_api::SyncOperationResult {
+            revision: app.main.commit.clone(),
+            source,
+            ..application_api::SyncOperationResult::default()
+        }),
+        started_at: kube_object::Time::new(now),
+        finished_at: None,
+        retry_count: 0,
+    }
+}
+
+/// Returns the condition that goes with a refusal to sync (Argo CD semantics, 1.8).
+fn condition_of(reason: &Reason) -> Option<(ConditionType, String)> {
+    match reason {
+        Reason::LastSyncFailed { revision, message } => {
+            Some((ConditionType::SyncError, format!("Failed last sync attempt to [{revision}]: {message}")))
+        }
+        Reason::WouldWipeOut { revision } => Some((
+            ConditionType::SyncError,
+            format!("Skipping sync attempt to [{revision}]: auto-sync will wipe out all resources"),
+        )),
+        _ => None,
+    }
+}

@@ -1,0 +1,46 @@
+//! What readers are shown of an Application.
+
+use application_api::{Explanation, Reason};
+use jiff::Timestamp;
+use kube_object::Digest;
+
+use crate::app::AppState;
+use crate::state::State;
+use crate::{Effect, Published};
+
+impl State {
+    /// Shows an Application to readers, when what they see has changed.
+    pub(crate) fn publish(&mut self, app: &mut AppState, _now: Timestamp) {
+        let why = explanations(app);
+        let verified = Some(app.main.verified.clone()).filter(|commit| !commit.is_empty());
+        let parts: Vec<String> = why.iter().map(|line| format!("{line:?}")).collect();
+        let digest = Digest::of_parts(
+            [app.object.as_json(), verified.as_deref().unwrap_or_default().as_bytes()]
+                .into_iter()
+                .chain(parts.iter().map(String::as_bytes)),
+        );
+        if app.published == Some(digest) {
+            return;
+        }
+        app.published = Some(digest);
+        let source = app.app.as_ref().ok().and_then(|app| app.spec.source().map(|source| source.repo_url.normalized()));
+        self.effects.push(Effect::Publish(Box::new(Published {
+            app: app.key.clone(),
+            object: app.object.clone(),
+            verified_revision: verified,
+            repo: source,
+            why,
+        })));
+    }
+}
+
+/// Explains the Application, then each object that is not simply as Git says.
+fn explanations(app: &AppState) -> Vec<Explanation> {
+    let mut lines: Vec<Explanation> = app.reason.iter().map(|reason| reason.explain(None)).collect();
+    let resources = app.running_view().comparison.iter().flat_map(|comparison| &comparison.resources);
+    for resource in resources.filter(|resource| resource.reason != Reason::ObjectSame) {
+        let key = &resource.key;
+        lines.push(resource.reason.explain(Some(key.to_string())));
+    }
+    lines
+}

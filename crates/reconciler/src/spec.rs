@@ -1,0 +1,155 @@
+//! Whether an Application asks for something that is permitted and supported (Argo CD semantics, 1.2 and 1.4).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use access_control::Project;
+use application_api::{Application, ApplicationSource, SyncOptions};
+use kube_object::ClusterId;
+use settings::Settings;
+
+/// What a valid spec comes down to.
+#[derive(Clone, Debug)]
+pub(crate) struct Spec {
+    pub(crate) project: Arc<Project>,
+    pub(crate) source: ApplicationSource,
+    pub(crate) cluster: ClusterId,
+    /// Name of the cluster, for the project's destinations.
+    pub(crate) server_name: String,
+    pub(crate) namespace: String,
+    pub(crate) options: SyncOptions,
+}
+
+/// The outcome of a check.
+#[derive(Clone, Debug)]
+pub(crate) struct Checked {
+    /// What the spec comes down to; none when project or destination cannot be told.
+    pub(crate) spec: Option<Spec>,
+    /// Everything that is wrong. A deletion goes on whatever it is, as long as project and destination are known.
+    pub(crate) problems: Vec<String>,
+}
+
+/// Application sync options that would change what a sync does and are not built yet.
+const UNSUPPORTED_OPTIONS: [&str; 5] = [
+    "Replace=true",
+    "Force=true",
+    "RespectIgnoreDifferences=true",
+    "FailOnSharedResource=true",
+    "ServerSideApply=false",
+];
+
+/// Checks a spec.
+pub(crate) fn check(
+    application: &Application,
+    projects: &HashMap<String, Result<Arc<Project>, String>>,
+    settings: &Settings,
+) -> Checked {
+    let spec = &application.spec;
+    let mut problems = Vec::new();
+    let source = spec.source().map(std::borrow::Cow::into_owned).unwrap_or_default();
+    check_source(application, &source, &mut problems);
+    let destination = destination(application, settings).map_err(|problem| problems.push(problem)).ok();
+    let project = match projects.get(spec.project()) {
+        Some(Ok(project)) => Some(Arc::clone(project)),
+        Some(Err(error)) => {
+            problems.push(format!("Application referencing project {} which cannot be read: {error}", spec.project()));
+            None
+        }
+        None => {
+            problems.push(format!("Application referencing project {} which does not exist", spec.project()));
+            None
+        }
+    };
+    if let (Some(project), Some((server, name))) = (&project, &destination) {
+        let server = ClusterId::new(server);
+        let cluster = access_control::Cluster { server: &server, name, project: "" };
+        problems.extend(project.permits_source(&source.repo_url).err().map(|refusal| refusal.to_string()));
+        problems
+            .extend(project.permits_destination(&spec.destination, &cluster).err().map(|refusal| refusal.to_string()));
+    }
+    check_policy(application, settings, &mut problems);
+    let resolved = project.zip(destination).map(|(project, (_, server_name))| Spec {
+        project,
+        source,
+        cluster: ClusterId::in_cluster(),
+        server_name,
+        namespace: spec.destination.namespace.clone(),
+        options: spec.sync_policy.as_ref().map(|policy| policy.sync_options.clone()).unwrap_or_default(),
+    });
+    Checked { spec: resolved, problems }
+}
+
+fn check_source(application: &Application, source: &ApplicationSource, problems: &mut Vec<String>) {
+    let spec = &application.spec;
+    if spec.source_hydrator.is_some() {
+        problems.push("spec.sourceHydrator is not supported yet: use spec.source".to_owned());
+    }
+    if spec.has_multiple_sources() && spec.sources.len() > 1 {
+        problems.push("spec.sources with more than one source is not supported yet: use one source".to_owned());
+    }
+    if source.repo_url.is_empty() || source.path.is_empty() && source.chart.is_empty() {
+        problems.push("spec.source.repoURL and either spec.source.path or spec.source.chart are required".to_owned());
+        return;
+    }
+    if source.is_helm() && source.target_revision.is_empty() {
+        problems.push("spec.source.targetRevision is required if the manifest source is a helm chart".to_owned());
+    }
+    if source.is_helm() {
+        problems.push("sources of type Helm are not supported yet: spec.source.chart is set".to_owned());
+    }
+    if source.is_oci() {
+        problems.push("OCI sources are not supported yet: spec.source.repoURL starts with oci://".to_owned());
+    }
+    match source.explicit_type() {
+        Err(error) => problems.push(error.to_string()),
+        Ok(Some(kind)) if kind != application_api::SourceType::Directory && !source.is_helm() => {
+            problems.push(format!("sources of type {kind} are not supported yet: use a directory of manifests"));
+        }
+        Ok(_) => {}
+    }
+}
+
+fn check_policy(application: &Application, settings: &Settings, problems: &mut Vec<String>) {
+    let spec = &application.spec;
+    if !spec.ignore_differences.is_empty() {
+        problems.push("spec.ignoreDifferences is not supported yet, and without it verdicts would be wrong".to_owned());
+    }
+    let Some(policy) = &spec.sync_policy else { return };
+    for option in UNSUPPORTED_OPTIONS.iter().filter(|option| policy.sync_options.has(option)) {
+        problems.push(format!("sync option {option} in spec.syncPolicy.syncOptions is not supported yet"));
+    }
+    if policy.managed_namespace_metadata.is_some() {
+        problems.push("spec.syncPolicy.managedNamespaceMetadata is not supported yet".to_owned());
+    }
+    if let Some(Err(error)) = policy.retry.as_ref().map(|retry| retry.next_attempt(jiff::Timestamp::UNIX_EPOCH, 0)) {
+        problems.push(format!("spec.syncPolicy.retry.backoff: {error}"));
+    }
+    if settings.impersonation != settings::Impersonation::Off {
+        problems.push("application.sync.impersonation.enabled in argocd-cm is not supported yet".to_owned());
+    }
+}
+
+/// Resolves the destination to the URL and the name of a cluster.
+fn destination(application: &Application, settings: &Settings) -> Result<(String, String), String> {
+    let destination = &application.spec.destination;
+    let (server, name) = (destination.server.as_str(), destination.name.as_str());
+    let in_cluster = || (ClusterId::IN_CLUSTER_SERVER.to_owned(), ClusterId::IN_CLUSTER_NAME.to_owned());
+    let is_local = |server: &str| server.trim_end_matches('/') == ClusterId::IN_CLUSTER_SERVER;
+    match (server.is_empty(), name.is_empty()) {
+        (true, true) => Err("Destination server missing from app spec".to_owned()),
+        (false, false) => {
+            Err(format!("application destination can't have both name and server defined: {name} {server}"))
+        }
+        _ if !settings.in_cluster_enabled && (is_local(server) || name == ClusterId::IN_CLUSTER_NAME) => {
+            Err("the cluster the daemon runs in is disabled: cluster.inClusterEnabled in argocd-cm is \"false\""
+                .to_owned())
+        }
+        (true, false) if name == ClusterId::IN_CLUSTER_NAME => Ok(in_cluster()),
+        (true, false) => Err(format!("there are no clusters with this name: {name}")),
+        (false, true) if is_local(server) => Ok(in_cluster()),
+        (false, true) => Err(format!(
+            "cluster {server} is not known: only {} (name in-cluster) is supported yet",
+            ClusterId::IN_CLUSTER_SERVER
+        )),
+    }
+}

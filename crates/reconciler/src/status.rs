@@ -1,0 +1,288 @@
+//! From findings to the Application's status, written only when it really differs (decision 8).
+
+use std::collections::BTreeSet;
+
+use app_compare::ResourceComparison;
+use application_api::constants as names;
+use application_api::{
+    AppHealthStatus, Application, ApplicationCondition, ApplicationStatus, ComparedTo, ConditionType, HealthStatusCode,
+    Operation, OperationState, ResourceHealthLocation, ResourceStatus, SourceType, SyncStatusCode, merge_conditions,
+    status_patch,
+};
+use jiff::{SignedDuration, Timestamp};
+use kube_object::Time;
+use object_health::Health;
+use serde_json::{Value, json};
+
+use crate::app::{AppState, PendingWrite};
+use crate::records;
+use crate::state::State;
+use crate::{Effect, Record};
+
+/// Conditions that a pass replaces; others are left to whoever raised them.
+const OWNED: [ConditionType; 8] = [
+    ConditionType::InvalidSpecError,
+    ConditionType::ComparisonError,
+    ConditionType::SyncError,
+    ConditionType::UnknownError,
+    ConditionType::DeletionError,
+    ConditionType::SharedResourceWarning,
+    ConditionType::RepeatedResourceWarning,
+    ConditionType::ExcludedResourceWarning,
+];
+/// An Application of more objects than this has its status written at most once in [`COALESCE`].
+const MANY_OBJECTS: usize = 20;
+const COALESCE: SignedDuration = SignedDuration::from_secs(1);
+
+/// What a pass found out about an Application.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    pub(crate) conditions: BTreeSet<(ConditionType, String)>,
+    /// The verdict cannot be given: sync is `Unknown`.
+    pub(crate) sync_unknown: bool,
+    /// Neither can health.
+    pub(crate) health_unknown: bool,
+    /// What is recorded of the sync status stays, within the grace period of a failure.
+    pub(crate) keep_sync: bool,
+    /// Whether the desired state is that of the newest revision.
+    pub(crate) verified: bool,
+    /// Whether the comparison is part of the findings.
+    pub(crate) compared: bool,
+    /// A requested refresh is answered.
+    pub(crate) refresh_done: bool,
+}
+
+/// What is written beside the findings.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    /// The operation's state.
+    pub(crate) state: Option<OperationState>,
+    pub(crate) operation: OperationWrite,
+    pub(crate) history: Option<Vec<application_api::RevisionHistory>>,
+    pub(crate) records: Vec<Record>,
+}
+
+/// What happens to `/operation`.
+#[derive(Debug, Default)]
+pub(crate) enum OperationWrite {
+    /// Nothing.
+    #[default]
+    Keep,
+    /// It is set.
+    Set(Box<Operation>),
+    /// It is removed.
+    Remove,
+}
+
+impl Findings {
+    pub(crate) fn verified() -> Self {
+        Self { verified: true, ..Self::default() }
+    }
+
+    pub(crate) fn last_good() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn unknown() -> Self {
+        Self { sync_unknown: true, health_unknown: true, ..Self::default() }
+    }
+
+    /// Adds what the comparison says.
+    pub(crate) fn take_comparison(&mut self, app: &AppState) {
+        self.compared = true;
+        self.refresh_done = true;
+        if let Some(comparison) = &app.main.comparison {
+            self.conditions.extend(comparison.conditions.iter().cloned());
+        }
+    }
+}
+
+impl State {
+    /// Writes what differs from the recorded status, together with the draft; nothing when nothing differs.
+    pub(crate) fn write_status(
+        &mut self,
+        app: &mut AppState,
+        application: &Application,
+        findings: &Findings,
+        draft: Draft,
+        now: Timestamp,
+    ) {
+        let old = application.status.clone().unwrap_or_default();
+        let mut new = self.status_of(app, application, findings, &old, now);
+        let clears_refresh = findings.refresh_done && app.refresh.is_some();
+        if let Some(state) = &draft.state {
+            new.operation_state = Some(state.clone());
+        }
+        if let Some(history) = draft.history {
+            new.history = history;
+        }
+        let asked = clears_refresh || !matches!(draft.operation, OperationWrite::Keep);
+        let differs = new != old || application.status.is_none();
+        if !asked && !differs {
+            return;
+        }
+        if !asked && draft.state.is_none() && self.is_coalesced(app, &new, now) {
+            return;
+        }
+        if findings.compared || application.status.is_none() {
+            new.reconciled_at = Some(Time::new(now));
+            if findings.compared && !findings.keep_sync {
+                new.sync.revision.clone_from(&app.main.verified_or_commit(clears_refresh));
+            }
+        }
+        let patch = self.patch_of(app, application, &old, &new, clears_refresh, &draft.operation);
+        let mut records = draft.records;
+        records.extend(records::status_changes(app, application, &old, &new));
+        app.main.revision_moved = false;
+        app.status_written_at = Some(now);
+        self.send_write(app, patch, draft.state, records);
+    }
+
+    /// Sends a write; the Application is not looked at again before it is answered.
+    pub(crate) fn send_write(
+        &mut self,
+        app: &mut AppState,
+        patch: Value,
+        state: Option<OperationState>,
+        records: Vec<Record>,
+    ) {
+        let ticket = self.ticket();
+        app.write = Some(PendingWrite { ticket, state, records });
+        self.effects.push(Effect::Write { app: app.key.clone(), ticket, patch: Box::new(patch) });
+    }
+
+    fn is_coalesced(&self, app: &mut AppState, new: &ApplicationStatus, now: Timestamp) -> bool {
+        let Some(at) = app.status_written_at.map(|at| at + COALESCE).filter(|at| *at > now) else { return false };
+        if new.resources.len() <= MANY_OBJECTS {
+            return false;
+        }
+        app.wake(at);
+        true
+    }
+
+    fn patch_of(
+        &self,
+        app: &AppState,
+        application: &Application,
+        old: &ApplicationStatus,
+        new: &ApplicationStatus,
+        clears_refresh: bool,
+        operation: &OperationWrite,
+    ) -> Value {
+        let mut metadata = json!({ "resourceVersion": app.resource_version });
+        if clears_refresh {
+            metadata["annotations"] =
+                json!({ names::REFRESH_ANNOTATION: null, names::REFRESH_TIMESTAMP_ANNOTATION: null });
+        }
+        let mut patch = json!({ "metadata": metadata });
+        if let Some(status) = status_patch(application.status.is_some().then_some(old), new) {
+            patch["status"] = status;
+        }
+        match operation {
+            OperationWrite::Keep => {}
+            OperationWrite::Set(operation) => patch["operation"] = serde_json::to_value(operation).unwrap_or_default(),
+            OperationWrite::Remove => patch["operation"] = Value::Null,
+        }
+        patch
+    }
+
+    fn status_of(
+        &self,
+        app: &AppState,
+        application: &Application,
+        findings: &Findings,
+        old: &ApplicationStatus,
+        now: Timestamp,
+    ) -> ApplicationStatus {
+        let mut status = old.clone();
+        let found =
+            findings.conditions.iter().map(|(kind, message)| ApplicationCondition::new(kind.clone(), message.clone()));
+        status.conditions = merge_conditions(&old.conditions, &OWNED, found, now);
+        status.controller_namespace.clone_from(&self.config.control_namespace);
+        let comparison = app.main.comparison.as_ref().filter(|_| findings.compared);
+        if findings.sync_unknown {
+            status.sync.status = SyncStatusCode::Unknown;
+        } else if let Some(comparison) = comparison.filter(|_| !findings.keep_sync) {
+            status.sync.status = comparison.sync.clone().unwrap_or_default();
+        }
+        if findings.health_unknown {
+            status.health = health_of(old, &Health::new(object_health::HealthStatus::Unknown, ""), now);
+        }
+        let Some(comparison) = comparison else { return status };
+        status.sync.compared_to = ComparedTo {
+            source: app.main.source.clone(),
+            destination: application.spec.destination.clone(),
+            ..ComparedTo::default()
+        };
+        if app.main.revision_moved {
+            status.sync.revision.clone_from(&app.main.commit);
+        }
+        if let Some(health) = &comparison.health {
+            status.health = health_of(old, health, now);
+        }
+        status.resources = comparison.resources.iter().filter_map(|resource| row(resource, application)).collect();
+        status.resources.sort_by(|a, b| row_key(a).cmp(&row_key(b)));
+        status.resource_health_source = ResourceHealthLocation::AppTree;
+        status.source_type = Some(SourceType::Directory);
+        status.summary.images = self.live.images_of(&app.instance).into_iter().collect();
+        status.summary.is_app_of_apps = comparison.resources.iter().any(|resource| {
+            resource.status.is_some()
+                && resource.key.group == names::GROUP
+                && resource.key.kind == names::APPLICATION_KIND
+        });
+        status
+    }
+}
+
+fn row_key(row: &ResourceStatus) -> (&str, &str, &str, &str) {
+    (&row.group, &row.kind, &row.namespace, &row.name)
+}
+
+fn row(resource: &ResourceComparison, application: &Application) -> Option<ResourceStatus> {
+    let status = resource.status.clone()?;
+    let confirm = Some(application_api::RemovalOption::Confirm);
+    let app_options = application.spec.sync_policy.as_ref().map(|policy| &policy.sync_options);
+    let needs_confirmation = resource.options.delete.or_else(|| app_options.and_then(|options| options.delete()))
+        == confirm
+        || resource.options.prune.or_else(|| app_options.and_then(|options| options.prune())) == confirm;
+    Some(ResourceStatus {
+        group: resource.key.group.clone(),
+        version: resource.version.clone(),
+        kind: resource.key.kind.clone(),
+        namespace: resource.key.namespace.clone(),
+        name: resource.key.name.clone(),
+        status: Some(status),
+        requires_pruning: resource.requires_pruning,
+        sync_wave: resource.wave,
+        requires_deletion_confirmation: needs_confirmation,
+        ..ResourceStatus::default()
+    })
+}
+
+/// Makes the health of the Application; the transition time moves only with the status.
+fn health_of(old: &ApplicationStatus, health: &Health, now: Timestamp) -> AppHealthStatus {
+    let status = HealthStatusCode::from(health.status.as_str());
+    let moved = old.health.status.as_ref() != Some(&status);
+    let at = if moved || old.health.last_transition_time.is_none() {
+        Some(Time::new(now))
+    } else {
+        old.health.last_transition_time
+    };
+    AppHealthStatus { status: Some(status), message: health.message.clone(), last_transition_time: at }
+}
+
+impl AppState {
+    /// Notes that a write of the Application failed; it is tried again with growing waits.
+    pub(crate) fn write_failed(&mut self, error: &kube_object::ApiError, now: Timestamp) {
+        self.write_failures += 1;
+        let wait = SignedDuration::from_secs(1 << self.write_failures.min(6).saturating_sub(1));
+        self.write_retry = Some((now + wait, error.message.clone()));
+    }
+}
+
+impl crate::app::View {
+    /// Returns the commit to record: the newest that was verified when somebody asks, else the one in force.
+    fn verified_or_commit(&self, asked: bool) -> String {
+        if asked && !self.verified.is_empty() { self.verified.clone() } else { self.commit.clone() }
+    }
+}

@@ -1,0 +1,27 @@
+//! The next step of one sync operation: phases, waves, prunes, retries, and whether an automated sync starts.
+//!
+//! Plain functions over plain data. A pass rebuilds the tasks from what Git and the cluster say, attaches what the
+//! operation has recorded so far, and answers with actions and the state after them; it keeps no state of its own, so that
+//! a restarted daemon goes on where the last one stopped.
+
+mod auto_sync;
+mod heal;
+mod history;
+mod kind_order;
+mod plan;
+mod record;
+mod retry;
+mod step;
+mod tasks;
+
+pub use auto_sync::{AutoSync, AutoSyncInput, AutoSyncResource, Desired, auto_sync};
+pub use heal::{HealBackoff, HealState};
+pub use history::with_deployment;
+pub use plan::{
+    ActionOutcome, ActionResult, Change, ClusterAction, KindState, NamespaceTask, Persist, PlanHealth, PlanLive,
+    PlanResource, PlanTarget, PruneOrder, PruneRule, RunMode, SyncInput, SyncStep,
+};
+pub use record::record;
+pub use retry::{RetryState, begin_retry, complete, retry_state};
+pub use step::step;
+pub use tasks::is_selected;

@@ -1,0 +1,137 @@
+use std::hash::{BuildHasher as _, RandomState};
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use test_kit::{FixtureRepo, GitHttpServer, namespace};
+use tokio::sync::OnceCell;
+
+use crate::{Cluster, DaemonBuilder, ObjectRef, driftless_binary, object};
+
+/// What one test has to itself on the shared control plane: namespaces, repositories, a Git server, a directory for files.
+pub struct Environment {
+    name: String,
+    cluster: Cluster,
+    namespace: String,
+    git: GitHttpServer,
+    directory: TempDir,
+}
+
+impl Environment {
+    /// Makes an environment for the test of this name (a few lowercase letters, digits and dashes), with the CRDs installed.
+    pub async fn new(name: &str) -> Self {
+        let cluster = Cluster::shared().await;
+        install_crds(&cluster).await;
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let env = Self {
+            name: name.to_owned(),
+            namespace: unique(&format!("{name}-cp")),
+            git: GitHttpServer::start(directory.path().join("repositories")),
+            cluster,
+            directory,
+        };
+        env.cluster.apply(&namespace(&env.namespace)).await;
+        env
+    }
+
+    /// Gives the cluster.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// Gives the control-plane namespace.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Creates a namespace for workloads and gives its name.
+    pub async fn workload_namespace(&self) -> String {
+        let name = unique(&self.name);
+        self.cluster.apply(&namespace(&name)).await;
+        name
+    }
+
+    /// Gives a name for a namespace that nobody has created yet.
+    pub fn unused_namespace(&self) -> String {
+        unique(&self.name)
+    }
+
+    /// Creates a repository that the Git server serves.
+    pub fn repo(&self, name: &str) -> FixtureRepo {
+        FixtureRepo::init(self.directory.path().join("repositories").join(name))
+    }
+
+    /// Gives the Git server.
+    pub fn git(&self) -> &GitHttpServer {
+        &self.git
+    }
+
+    /// Gives the URL of a repository.
+    pub fn git_url(&self, repo: &str) -> String {
+        self.git.url(repo)
+    }
+
+    /// Gives a directory that lives as long as the environment.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Prepares a daemon of this environment's control-plane namespace.
+    pub fn daemon(&self) -> DaemonBuilder {
+        DaemonBuilder::new(driftless_binary(), self.cluster.kubeconfig(), &self.namespace, self.directory.path())
+    }
+
+    /// Names an Application of this environment.
+    pub fn application(&self, name: &str) -> ObjectRef {
+        object("argoproj.io/v1alpha1", "Application", &self.namespace, name)
+    }
+
+    /// Waits until an Application is as wanted and gives it.
+    pub async fn wait_app(&self, name: &str, what: &str, wanted: impl FnMut(&Value) -> bool) -> Value {
+        self.cluster.wait_for(&self.application(name), what, wanted).await
+    }
+
+    /// Waits until an Application is Synced to this revision and Healthy and gives it.
+    pub async fn wait_synced(&self, name: &str, revision: &str) -> Value {
+        self.wait_app(name, &format!("Synced to {revision} and Healthy"), |app| {
+            app["status"]["sync"]["status"] == "Synced"
+                && app["status"]["sync"]["revision"] == revision
+                && app["status"]["health"]["status"] == "Healthy"
+        })
+        .await
+    }
+
+    /// Asks for a refresh by the annotation, `normal` or `hard`.
+    pub async fn refresh(&self, name: &str, kind: &str) {
+        let patch = json!({"metadata": {"annotations": {"argocd.argoproj.io/refresh": kind}}});
+        self.cluster.edit(&self.application(name), &patch).await;
+    }
+}
+
+/// Makes a name that no other test, and no earlier run on the same cluster, has used.
+fn unique(name: &str) -> String {
+    format!("{name}-{:05x}", RandomState::new().hash_one(name) & 0xf_ffff)
+}
+
+/// Installs what `driftless crds` prints, once a process.
+async fn install_crds(cluster: &Cluster) {
+    static INSTALLED: OnceCell<()> = OnceCell::const_new();
+    INSTALLED
+        .get_or_init(|| async {
+            let binary = driftless_binary();
+            let output = Command::new(&binary).arg("crds").output();
+            let output = output.unwrap_or_else(|e| panic!("run {} crds: {e}", binary.display()));
+            assert!(output.status.success(), "driftless crds: {}", String::from_utf8_lossy(&output.stderr));
+            let scratch = tempfile::tempdir().expect("a temporary directory can be made");
+            let file = scratch.path().join("crds.yaml");
+            std::fs::write(&file, &output.stdout).expect("a temporary file can be written");
+            let kubectl = |arguments: &[&str]| {
+                let done = cluster.kubectl(scratch.path(), arguments);
+                assert!(done.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+            };
+            kubectl(&["apply", "--server-side", "--filename", "crds.yaml"]);
+            kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "--filename", "crds.yaml"]);
+        })
+        .await;
+}

@@ -5,11 +5,12 @@
 #   KUBECONFIG    use that cluster; what the demo created there is deleted at the end
 #   DEMO_ONCE=1   end when all applications are Synced and Healthy, with exit code 0
 #   DEMO_TIMEOUT  seconds that may pass until then (180)
+#   DRIFTLESS_BIN, DEVCLUSTER_BIN  other programs than those that were built
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-readonly driftless=target/release/driftless
-readonly devcluster=target/devcluster/devcluster
+readonly driftless=${DRIFTLESS_BIN:-target/release/driftless}
+readonly devcluster=${DEVCLUSTER_BIN:-target/devcluster/devcluster}
 readonly limit=${DEMO_TIMEOUT:-180}
 readonly git_url='https://git\.example\.com'
 readonly stop_limit=15
@@ -139,6 +140,12 @@ start_daemon() {
   export DRIFTLESS_SERVER
 }
 
+# Applies what people apply by hand. The finalizer's name is Argo CD's, and the API server would prefer another.
+create_applications() {
+  kubectl apply --server-side --filename "$work/git/platform/root.yaml" --filename "$work/git/guestbook/application.yaml" \
+    >/dev/null 2> >(grep -v '^Warning: metadata.finalizers' >&2)
+}
+
 # Waits until the root, its children and the guestbook are as Git says.
 wait_for_applications() {
   local names=(root guestbook) file
@@ -201,7 +208,7 @@ install_api
 make_repository examples/app-of-apps platform
 make_repository examples/guestbook guestbook
 start_daemon
-kubectl apply --server-side --filename "$work/git/platform/root.yaml" --filename "$work/git/guestbook/application.yaml" >/dev/null
+create_applications
 wait_for_applications
 is_reached=yes
 show

@@ -15,7 +15,7 @@ use crate::hands::Hands;
 /// Renders that run at once; each keeps a thread busy.
 const PARALLEL: usize = 4;
 /// Longest time of a render.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 /// Renders that are remembered of one Application: that of its spec, and that of an operation at another revision.
 const REMEMBERED: usize = 2;
 

@@ -77,6 +77,18 @@ pub enum Reason {
         /// How many objects differ.
         out_of_sync: usize,
     },
+    /// The Application is out of sync, but no object that it may change is.
+    NothingToSync {
+        /// Commit.
+        revision: String,
+    },
+    /// The newest desired state is not known: from the last good one nothing is pruned and no first sync starts.
+    DesiredInDoubt {
+        /// The last good commit.
+        revision: String,
+        /// How many objects differ from it.
+        out_of_sync: usize,
+    },
     /// Only prunes are left and automated sync does not prune.
     PruneOff {
         /// How many objects would be pruned.
@@ -108,6 +120,8 @@ pub enum Reason {
         /// When it is healed next.
         until: Timestamp,
     },
+    /// Objects would be pruned while the manifests of other Applications, which may render them, are on their way.
+    PrunesHeld,
     /// An operation runs.
     OperationRunning {
         /// Its message.
@@ -221,11 +235,14 @@ impl Reason {
             Self::DryRunning { .. } => "DryRunning",
             Self::Synced { .. } => "Synced",
             Self::AutoSyncOff { .. } => "AutoSyncOff",
+            Self::NothingToSync { .. } => "NothingToSync",
+            Self::DesiredInDoubt { .. } => "DesiredInDoubt",
             Self::PruneOff { .. } => "PruneOff",
             Self::WouldWipeOut { .. } => "WouldWipeOut",
             Self::LastSyncFailed { .. } => "LastSyncFailed",
             Self::SelfHealOff { .. } => "SelfHealOff",
             Self::SelfHealBackoff { .. } => "SelfHealBackoff",
+            Self::PrunesHeld => "PrunesHeld",
             Self::OperationRunning { .. } => "OperationRunning",
             Self::RetryWaiting { .. } => "RetryWaiting",
             Self::Deleting { .. } => "Deleting",
@@ -260,6 +277,13 @@ impl Reason {
             Self::DryRunning { objects } => format!("The API server is asked by dry run about {objects} object(s)."),
             Self::Synced { revision } => format!("The cluster is as commit {revision} says."),
             Self::AutoSyncOff { out_of_sync } => format!("{out_of_sync} object(s) differ from Git, and automated sync is off."),
+            Self::NothingToSync { revision } => {
+                format!("The Application differs from commit {revision}, but in nothing that a sync would change.")
+            }
+            Self::DesiredInDoubt { revision, out_of_sync } => format!(
+                "{out_of_sync} object(s) differ from commit {revision}, but the newest commit could not be read or rendered, so nothing \
+                 is pruned and no first sync starts."
+            ),
             Self::PruneOff { objects } => format!("{objects} object(s) are no longer in Git, and automated sync does not prune."),
             Self::WouldWipeOut { revision } => {
                 format!("Syncing commit {revision} would delete every object of the Application, and allowEmpty is off.")
@@ -271,10 +295,13 @@ impl Reason {
             Self::SelfHealBackoff { object, manager, .. } => {
                 format!("{object} is changed back again and again by field manager {manager}, so healing waits.")
             }
+            Self::PrunesHeld => "Objects are no longer rendered here, and other Applications, which may render them, are still being read.".to_owned(),
             Self::OperationRunning { message } if message.is_empty() => "An operation is running.".to_owned(),
-            Self::OperationRunning { message } => format!("An operation is running: {message}."),
-            Self::RetryWaiting { attempt, message, .. } => format!("The operation failed ({message}) and waits for attempt {attempt}."),
-            Self::Deleting { message } => format!("The Application is being deleted: {message}."),
+            Self::OperationRunning { message } => format!("An operation is running: {}.", unstopped(message)),
+            Self::RetryWaiting { attempt, message, .. } => {
+                format!("The operation failed ({}) and waits for attempt {attempt}.", unstopped(message))
+            }
+            Self::Deleting { message } => format!("The Application is being deleted: {}.", unstopped(message)),
             Self::WriteFailed { message, .. } => format!("The Application could not be written: {message}"),
             Self::ObjectSame => "Applying it would change nothing.".to_owned(),
             Self::ObjectOwnershipOnly => {
@@ -306,12 +333,15 @@ impl Reason {
             Self::DryRunning { .. } => Wake::Event("the API server's answers"),
             Self::AutoSyncOff { .. } => Wake::Event("a sync to be requested"),
             Self::PruneOff { .. } => Wake::Event("a sync with prune to be requested"),
+            Self::NothingToSync { .. } => Wake::Event("a change of an object, or another commit"),
+            Self::DesiredInDoubt { .. } => Wake::Event("the newest commit to be rendered"),
             Self::LastSyncFailed { .. } => {
                 Wake::Event("another commit, a change of the source, or a sync to be requested")
             }
             Self::WouldWipeOut { .. } | Self::SelfHealOff { .. } => {
                 Wake::Event("a sync to be requested, or another commit")
             }
+            Self::PrunesHeld => Wake::Event("the manifests of the other Applications"),
             Self::OperationRunning { .. } => Wake::Event("the operation's objects"),
             Self::Deleting { .. } => Wake::Event("the objects to be gone"),
             Self::RepositoryFailed { next_attempt, .. } | Self::WriteFailed { next_attempt, .. } => {
@@ -343,3 +373,11 @@ impl Reason {
         Explanation { object, rule: self.rule(), sentence: self.sentence(), waits_for, wakes_at }
     }
 }
+
+/// Cuts the full stop off a message that a sentence goes on after.
+fn unstopped(message: &str) -> &str {
+    message.strip_suffix('.').unwrap_or(message)
+}
+
+#[cfg(test)]
+mod tests;

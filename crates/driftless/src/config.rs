@@ -79,7 +79,7 @@ pub(crate) struct ControllerConfig {
     pub(crate) data_dir: PathBuf,
     pub(crate) http_listen: SocketAddr,
     pub(crate) metrics_listen: SocketAddr,
-    /// None leaves it to argocd-cm, and then to [`ControllerConfig::RECONCILIATION_TIMEOUT`].
+    /// None leaves it to argocd-cm, and then to the default.
     pub(crate) reconciliation_timeout: Option<Duration>,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
@@ -87,9 +87,6 @@ pub(crate) struct ControllerConfig {
 }
 
 impl ControllerConfig {
-    /// The Git poll interval where nothing sets it.
-    pub(crate) const RECONCILIATION_TIMEOUT: Duration = Duration::from_mins(2);
-
     /// Fills in the defaults; `variable` looks up the environment, for the cache directory.
     pub(crate) fn new(settings: Settings, variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let address = |given: Option<ListenAddress>, ip: Ipv4Addr, port| {

@@ -1,6 +1,13 @@
 //! The engine behind the daemon: everything that talks to Git and to clusters.
 
-use app_view::{AppView, Readiness};
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+
+use app_controller::ControllerOptions;
+use app_view::AppView;
+use cluster_client::{Cluster, ConnectOptions};
+use git_source::{GitOptions, Repositories};
+use settings::Layers;
 use telemetry::Metrics;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -22,10 +29,49 @@ pub(crate) struct EngineContext {
 
 /// Runs the engine until `shutdown`, or until it cannot go on.
 pub(crate) async fn run_engine(context: EngineContext) -> anyhow::Result<()> {
-    let interval = context.config.borrow().reconciliation_timeout.unwrap_or(ControllerConfig::RECONCILIATION_TIMEOUT);
-    tracing::debug!(interval = interval.as_secs(), "the engine has started");
-    context.metrics.daemon.lost_leadership();
-    context.view.set_readiness(Readiness::Waiting("The clusters have not been connected to yet.".to_owned()));
-    context.shutdown.cancelled().await;
+    let EngineContext { config, view, metrics, shutdown } = context;
+    let start = config.borrow().clone();
+    let connect = ConnectOptions { kubeconfig: start.kubeconfig.clone(), ..ConnectOptions::default() };
+    let cluster = Cluster::connect(&connect).await?;
+    tracing::info!(server = cluster.server(), "using the cluster");
+    let options = ControllerOptions {
+        control_namespace: start.namespace.clone(),
+        lease_name: start.lease_name.clone(),
+        identity: identity(),
+        layers: layers(config),
+    };
+    let repositories = Repositories::new(&start.data_dir, GitOptions::default());
+    app_controller::run(options, cluster, repositories, view, metrics, shutdown).await?;
     Ok(())
+}
+
+/// Names this process: the host, which is the pod's name in a cluster, and something random.
+fn identity() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = if host.trim().is_empty() { "driftless" } else { host.trim() };
+    // A new state has random keys.
+    let random = RandomState::new().hash_one(std::process::id());
+    format!("{host}_{random:016x}")
+}
+
+/// Follows the settings in force as layers, to which the controller adds the ConfigMaps.
+fn layers(mut config: watch::Receiver<ControllerConfig>) -> watch::Receiver<Layers> {
+    let (sender, receiver) = watch::channel(layers_of(&config.borrow_and_update()));
+    tokio::spawn(async move {
+        while config.changed().await.is_ok() {
+            let next = layers_of(&config.borrow_and_update());
+            sender.send_if_modified(|layers| std::mem::replace(layers, next.clone()) != next);
+        }
+    });
+    receiver
+}
+
+fn layers_of(config: &ControllerConfig) -> Layers {
+    let mut flags = BTreeMap::new();
+    if let Some(interval) = config.reconciliation_timeout {
+        // In nanoseconds, so that no digit is lost.
+        flags.insert("reconciliation-timeout".to_owned(), format!("{}ns", interval.as_nanos()));
+    }
+    let environment = std::env::vars().filter(|(name, _)| name.starts_with("DRIFTLESS_")).collect();
+    Layers { flags, environment, ..Layers::default() }
 }

@@ -51,7 +51,7 @@ pub(crate) struct AppState {
     pub(crate) reason: Option<Reason>,
     /// What readers were shown last.
     pub(crate) published: Option<Digest>,
-    /// Whether the cluster has to be searched for its objects: it had no status when this daemon first saw it.
+    /// Whether the cluster has to be searched for its objects: its status named none when this daemon first saw it.
     pub(crate) needs_sweep: bool,
     /// Why kinds that it needs cannot be listed.
     pub(crate) listing_failure: Option<String>,
@@ -171,8 +171,7 @@ pub(crate) struct Deletion {
 impl AppState {
     pub(crate) fn new(key: AppKey, control: &str, object: &Object) -> Self {
         let app = read(object);
-        let needs_sweep =
-            app.as_ref().is_ok_and(|app| app.status.as_ref().is_none_or(|status| status.reconciled_at.is_none()));
+        let needs_sweep = app.as_ref().is_ok_and(|app| app.status.as_ref().is_none_or(knows_no_objects));
         Self {
             instance: key.instance(control),
             key,
@@ -268,6 +267,12 @@ impl AppState {
         }
         self.operation_view.as_deref_mut().filter(|view| matches(view))
     }
+}
+
+/// Tells whether a status names no kind that the Application has had objects of.
+fn knows_no_objects(status: &application_api::ApplicationStatus) -> bool {
+    let synced = status.operation_state.as_ref().and_then(|state| state.sync_result.as_ref());
+    status.resources.is_empty() && synced.is_none_or(|result| result.resources.is_empty())
 }
 
 fn read(object: &Object) -> Result<Box<Application>, String> {

@@ -114,6 +114,7 @@ impl State {
         let forced =
             app.refresh.is_some() || compared.is_none_or(|status| status.sync.compared_to.source != spec.source);
         let mut findings = Findings::last_good();
+        findings.refresh_done = true;
         if forced || now.duration_since(since) >= grace {
             let text = format!("Failed to load target state: failed to generate manifest for source 1 of 1: {message}");
             findings.conditions.insert((ConditionType::ComparisonError, text));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use application_api::{ApplicationSource, Explanation, PropagationPolicy, RepoUrl};
+use application_api::{ApplicationSource, PropagationPolicy, Reason, RepoUrl};
 use kube_object::{ApiResource, ClusterId, CompactObject, GroupKind, Object, ObjectKey};
 use serde_json::Value;
 
@@ -232,6 +232,6 @@ pub struct Published {
     pub verified_revision: Option<String>,
     /// Repository, normalised and without credentials.
     pub repo: Option<RepoUrl>,
-    /// Why it is as it is.
-    pub why: Vec<Explanation>,
+    /// Why it is as it is: the rule that decided, and the object it is about; none for the Application as a whole.
+    pub why: Vec<(Option<Box<str>>, Reason)>,
 }

@@ -120,9 +120,7 @@ impl State {
         }
         if self.must_hold_prunes(app) {
             app.wake(now + UNSETTLED_WAIT);
-            app.reason = Some(Reason::CachesFilling {
-                missing: "the manifests of other Applications, which may render what would be pruned here".to_owned(),
-            });
+            app.reason = Some(Reason::PrunesHeld);
             return;
         }
         let draft = match self.operate(app, application, spec, now) {

@@ -1,6 +1,6 @@
 //! What readers are shown of an Application.
 
-use application_api::{Explanation, Reason};
+use application_api::Reason;
 use jiff::Timestamp;
 use kube_object::Digest;
 
@@ -35,12 +35,11 @@ impl State {
 }
 
 /// Explains the Application, then each object that is not simply as Git says.
-fn explanations(app: &AppState) -> Vec<Explanation> {
-    let mut lines: Vec<Explanation> = app.reason.iter().map(|reason| reason.explain(None)).collect();
+fn explanations(app: &AppState) -> Vec<(Option<Box<str>>, Reason)> {
+    let mut lines: Vec<(Option<Box<str>>, Reason)> = app.reason.iter().map(|reason| (None, reason.clone())).collect();
     let resources = app.running_view().comparison.iter().flat_map(|comparison| &comparison.resources);
     for resource in resources.filter(|resource| resource.reason != Reason::ObjectSame) {
-        let key = &resource.key;
-        lines.push(resource.reason.explain(Some(key.to_string())));
+        lines.push((Some(resource.key.to_string().into_boxed_str()), resource.reason.clone()));
     }
     lines
 }

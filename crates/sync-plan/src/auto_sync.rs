@@ -42,12 +42,14 @@ pub enum Desired {
     LastGood,
 }
 
-/// One object of the comparison.
+/// One object of the comparison. Objects that belong to other applications are left out.
 #[derive(Clone, Debug)]
 pub struct AutoSyncResource<'a> {
     /// Identity.
     pub key: &'a ObjectKey,
-    /// Whether it differs from Git.
+    /// Whether a sync would change it: it differs from Git, or it is no longer there and may be pruned.
+    ///
+    /// False for what `Prune=false` protects: a sync leaves it as it is, and would be started for it again and again.
     pub out_of_sync: bool,
     /// Whether it is no longer in Git.
     pub requires_pruning: bool,
@@ -68,50 +70,62 @@ pub enum AutoSync {
     No(Reason),
 }
 
-/// Decides whether an automated sync starts. The caller has checked that no operation runs and the Application stays.
+/// Decides whether an automated sync starts.
+///
+/// The caller has compared without errors and has checked that no operation runs and that the Application stays.
 pub fn auto_sync(input: &AutoSyncInput<'_>, now: Timestamp) -> AutoSync {
-    let synced = || AutoSync::No(Reason::Synced { revision: input.revision.to_owned() });
-    let out_of_sync: Vec<&AutoSyncResource<'_>> =
-        input.resources.iter().filter(|resource| resource.out_of_sync).collect();
-    if *input.sync_status != SyncStatusCode::OutOfSync {
-        return synced();
+    match decide(input, now) {
+        Ok(operation) => AutoSync::Start(Box::new(operation)),
+        Err(Refusal::Wait(until, reason)) => AutoSync::Wait(until, reason),
+        Err(Refusal::No(reason)) => AutoSync::No(reason),
     }
+}
+
+enum Refusal {
+    Wait(Timestamp, Reason),
+    No(Reason),
+}
+
+fn decide(input: &AutoSyncInput<'_>, now: Timestamp) -> Result<Operation, Refusal> {
+    let no = |reason| Err(Refusal::No(reason));
+    let revision = || input.revision.to_owned();
+    if *input.sync_status != SyncStatusCode::OutOfSync {
+        return no(Reason::Synced { revision: revision() });
+    }
+    let out_of_sync = input.resources.iter().filter(|resource| resource.out_of_sync).count();
     let Some(automated) = input.automated.filter(|automated| automated.enabled != Some(false)) else {
-        return AutoSync::No(Reason::AutoSyncOff { out_of_sync: out_of_sync.len() });
+        return no(Reason::AutoSyncOff { out_of_sync });
     };
+    if out_of_sync == 0 {
+        return no(Reason::NothingToSync { revision: revision() });
+    }
     let prune = automated.prune == Some(true) && input.desired == Desired::Verified;
-    if !prune && !out_of_sync.is_empty() && out_of_sync.iter().all(|resource| resource.requires_pruning) {
-        return AutoSync::No(Reason::PruneOff { objects: out_of_sync.len() });
+    // What a sync could settle: it would be started again and again for anything else.
+    let settleable: Vec<&AutoSyncResource<'_>> =
+        input.resources.iter().filter(|resource| resource.out_of_sync && (prune || !resource.requires_pruning)).collect();
+    let in_doubt = || Reason::DesiredInDoubt { revision: revision(), out_of_sync };
+    if settleable.is_empty() {
+        return no(if automated.prune == Some(true) { in_doubt() } else { Reason::PruneOff { objects: out_of_sync } });
     }
     let mut operation = operation(input, prune);
     match attempted(input) {
-        Attempt::Never => {
-            if input.desired == Desired::LastGood {
-                return AutoSync::No(Reason::SelfHealOff { out_of_sync: out_of_sync.len() });
+        Attempt::Never if input.desired == Desired::LastGood => return no(in_doubt()),
+        Attempt::Never => {}
+        Attempt::Failed(message) => return no(Reason::LastSyncFailed { revision: revision(), message }),
+        Attempt::Succeeded if automated.self_heal != Some(true) => return no(Reason::SelfHealOff { out_of_sync }),
+        Attempt::Succeeded => {
+            let resources = heal(&settleable, now)?;
+            if let Some(sync) = &mut operation.sync {
+                sync.resources = resources;
+                sync.self_heal_attempts_count = attempts(input);
             }
         }
-        Attempt::Failed(message) => {
-            return AutoSync::No(Reason::LastSyncFailed { revision: input.revision.to_owned(), message });
-        }
-        Attempt::Succeeded if automated.self_heal != Some(true) => {
-            return AutoSync::No(Reason::SelfHealOff { out_of_sync: out_of_sync.len() });
-        }
-        Attempt::Succeeded => match heal(input, &out_of_sync, now) {
-            Ok((resources, attempts)) => {
-                if let Some(sync) = &mut operation.sync {
-                    sync.resources = resources;
-                    sync.self_heal_attempts_count = attempts;
-                }
-            }
-            Err(wait) => return wait,
-        },
     }
-    let wipes_out =
-        prune && !input.resources.is_empty() && input.resources.iter().all(|resource| resource.requires_pruning);
+    let wipes_out = prune && input.resources.iter().all(|resource| resource.requires_pruning);
     if wipes_out && automated.allow_empty != Some(true) {
-        return AutoSync::No(Reason::WouldWipeOut { revision: input.revision.to_owned() });
+        return no(Reason::WouldWipeOut { revision: revision() });
     }
-    AutoSync::Start(Box::new(operation))
+    Ok(operation)
 }
 
 fn operation(input: &AutoSyncInput<'_>, prune: bool) -> Operation {
@@ -139,10 +153,12 @@ enum Attempt {
 }
 
 /// Tells whether this revision of this source was synced before, by the memory that the last operation is.
+///
+/// An operation that ended before it had a revision counts as an attempt at any.
 fn attempted(input: &AutoSyncInput<'_>) -> Attempt {
     let Some(last) = input.last else { return Attempt::Never };
-    let same = match &last.sync_result {
-        None => !matches!(last.phase, OperationPhase::Running | OperationPhase::Terminating),
+    let same = match last.sync_result.as_ref().filter(|result| !result.revision.is_empty()) {
+        None => last.phase.is_completed(),
         Some(result) => result.revision == input.revision && result.source == *input.source,
     };
     match (same, &last.phase) {
@@ -153,12 +169,8 @@ fn attempted(input: &AutoSyncInput<'_>) -> Attempt {
 }
 
 /// Selects what is healed at once; what is changed back again and again waits.
-fn heal(
-    input: &AutoSyncInput<'_>,
-    out_of_sync: &[&AutoSyncResource<'_>],
-    now: Timestamp,
-) -> Result<(Vec<SyncOperationResource>, i64), AutoSync> {
-    let due: Vec<SyncOperationResource> = out_of_sync
+fn heal(settleable: &[&AutoSyncResource<'_>], now: Timestamp) -> Result<Vec<SyncOperationResource>, Refusal> {
+    let due: Vec<SyncOperationResource> = settleable
         .iter()
         .filter(|resource| resource.heal.allowed_at() <= now)
         .map(|resource| SyncOperationResource {
@@ -168,19 +180,17 @@ fn heal(
             namespace: resource.key.namespace.clone(),
         })
         .collect();
-    if due.is_empty() {
-        let Some(next) = out_of_sync.iter().min_by_key(|resource| resource.heal.allowed_at()) else {
-            // Nothing differs but the Application itself, such as its destination: the whole is synced again.
-            return Ok((Vec::new(), attempts(input)));
-        };
-        let until = next.heal.allowed_at();
-        let manager = next.changed_by.clone().unwrap_or_else(|| "unknown".to_owned());
-        return Err(AutoSync::Wait(until, Reason::SelfHealBackoff { object: next.key.to_string(), manager, until }));
+    match settleable.iter().min_by_key(|resource| resource.heal.allowed_at()) {
+        Some(next) if due.is_empty() => {
+            let until = next.heal.allowed_at();
+            let manager = next.changed_by.clone().unwrap_or_else(|| "unknown".to_owned());
+            Err(Refusal::Wait(until, Reason::SelfHealBackoff { object: next.key.to_string(), manager, until }))
+        }
+        _ => Ok(due),
     }
-    Ok((due, attempts(input)))
 }
 
 fn attempts(input: &AutoSyncInput<'_>) -> i64 {
     let last = input.last.and_then(|last| last.operation.sync.as_ref());
-    last.map_or(0, |sync| sync.self_heal_attempts_count) + 1
+    last.map_or(0, |sync| sync.self_heal_attempts_count).saturating_add(1)
 }

@@ -28,7 +28,7 @@ impl Default for HealBackoff {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HealState {
     used: u32,
-    /// Since when `used` counts down.
+    /// Since when `used` counts down: a wait of ours is not quiet time.
     counted_at: Timestamp,
     /// Waits made since the free heals ran out.
     waits: u32,
@@ -47,27 +47,29 @@ impl HealState {
         self.allowed_at
     }
 
-    /// Tells whether the object is fought over: its free heals are used up.
+    /// Tells whether the object is fought over: its free heals were used up by the last heal.
     pub fn is_fought_over(&self) -> bool {
         self.waits > 0
     }
 
     /// Counts a heal that starts at `now`.
     pub fn healed(mut self, now: Timestamp, backoff: HealBackoff) -> Self {
-        let refilled = now.duration_since(self.counted_at).as_secs() / REFILL.as_secs();
-        self.used = self.used.saturating_sub(u32::try_from(refilled).unwrap_or(u32::MAX)) + 1;
+        let quiet = now.duration_since(self.counted_at).as_secs().max(0);
+        let refilled = u32::try_from(quiet / REFILL.as_secs()).unwrap_or(u32::MAX);
+        self.used = self.used.saturating_sub(refilled) + 1;
         self.counted_at = now;
         if self.used <= FREE_HEALS {
             self.waits = 0;
             self.allowed_at = now;
             return self;
         }
-        // The bucket stays full while the fight lasts, so that only quiet time ends it.
         self.used = FREE_HEALS + 1;
         let factor = backoff.factor.checked_pow(self.waits).unwrap_or(i32::MAX);
         let wait = backoff.initial.checked_mul(factor).unwrap_or(backoff.cap).min(backoff.cap);
-        self.waits += 1;
-        self.allowed_at = now + wait;
+        self.waits = self.waits.saturating_add(1);
+        self.allowed_at = now.checked_add(wait).unwrap_or(Timestamp::MAX);
+        // Only time in which a heal would have been allowed and was not needed ends the fight.
+        self.counted_at = self.allowed_at;
         self
     }
 

@@ -5,6 +5,7 @@
 //! a restarted daemon goes on where the last one stopped.
 
 mod auto_sync;
+mod batch;
 mod heal;
 mod history;
 mod kind_order;
@@ -25,3 +26,6 @@ pub use record::record;
 pub use retry::{RetryState, begin_retry, complete, retry_state};
 pub use step::step;
 pub use tasks::is_selected;
+
+#[cfg(test)]
+mod tests;

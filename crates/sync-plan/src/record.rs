@@ -1,31 +1,81 @@
 //! What came of actions, written into the operation's state.
 
+use std::collections::HashMap;
+
 use application_api::{OperationPhase, OperationState, ResourceResult, ResultCode, SyncPhase};
 use kube_object::ObjectKey;
 
-use crate::plan::{ActionOutcome, ActionResult, ClusterAction, RunMode, SyncInput};
+use crate::plan::{ActionOutcome, ActionResult, ClusterAction, PlanResource, RunMode, SyncInput};
+use crate::tasks::ResultKey;
 
-/// Records the outcomes of a step's actions.
+/// Records the outcomes of a step's actions; `input` is what the step was decided from.
 pub fn record(input: &SyncInput, mut state: OperationState, outcomes: &[ActionOutcome]) -> OperationState {
-    for outcome in outcomes {
-        if let Some(result) = result_of_outcome(input, outcome) {
-            set_result(&mut state, result);
+    if outcomes.is_empty() {
+        return state;
+    }
+    let resources: HashMap<&ObjectKey, &PlanResource> =
+        input.resources.iter().map(|resource| (&resource.key, resource)).collect();
+    let mut results = take_results(&mut state);
+    // Results of this call by object and phase; the keys borrow from the outcomes, so that the list stays free to change.
+    let mut places: HashMap<(&ObjectKey, SyncPhase), Option<usize>> = HashMap::new();
+    {
+        let known: HashMap<ResultKey<'_>, usize> =
+            results.iter().enumerate().map(|(at, result)| (ResultKey::of(result), at)).collect();
+        for action in outcomes.iter().map(|outcome| &outcome.action) {
+            let place = known.get(&ResultKey::new(action.key(), &phase_of(action))).copied();
+            places.insert((action.key(), phase_of(action)), place);
         }
     }
+    for outcome in outcomes {
+        let key = outcome.action.key();
+        let Some(result) = result_of_outcome(resources.get(key).copied(), outcome) else { continue };
+        let place = places.entry((key, phase_of(&outcome.action))).or_default();
+        *place = Some(put_result(&mut results, *place, result));
+    }
+    give_results(&mut state, results);
     state
 }
 
-fn result_of_outcome(input: &SyncInput, outcome: &ActionOutcome) -> Option<ResourceResult> {
+/// Takes the list of results out of a state.
+pub(crate) fn take_results(state: &mut OperationState) -> Vec<ResourceResult> {
+    state.sync_result.as_mut().map(|result| std::mem::take(&mut result.resources)).unwrap_or_default()
+}
+
+/// Puts the list of results back into a state; no list is made for nothing.
+pub(crate) fn give_results(state: &mut OperationState, results: Vec<ResourceResult>) {
+    if state.sync_result.is_some() || !results.is_empty() {
+        state.sync_result.get_or_insert_default().resources = results;
+    }
+}
+
+/// Replaces the result at `place`, else adds it at the end; returns where it is.
+pub(crate) fn put_result(results: &mut Vec<ResourceResult>, place: Option<usize>, result: ResourceResult) -> usize {
+    if let Some(at) = place {
+        results[at] = result;
+        return at;
+    }
+    results.push(result);
+    results.len() - 1
+}
+
+fn phase_of(action: &ClusterAction) -> SyncPhase {
+    match action {
+        ClusterAction::Apply { phase, .. } => phase.clone(),
+        ClusterAction::CreateNamespace { .. } => SyncPhase::PreSync,
+        ClusterAction::Prune { .. } => SyncPhase::Sync,
+    }
+}
+
+fn result_of_outcome(resource: Option<&PlanResource>, outcome: &ActionOutcome) -> Option<ResourceResult> {
     let key = outcome.action.key();
-    let resource = input.resources.iter().find(|resource| resource.key == *key);
-    let version = resource.map_or("v1", |resource| &resource.version);
-    let (phase, mode) = match &outcome.action {
-        ClusterAction::Apply { phase, mode, .. } => (phase.clone(), *mode),
-        ClusterAction::CreateNamespace { .. } => (SyncPhase::PreSync, RunMode::Real),
-        ClusterAction::Prune { mode, .. } => (SyncPhase::Sync, *mode),
+    let phase = phase_of(&outcome.action);
+    let (version, mode) = match &outcome.action {
+        ClusterAction::Apply { mode, .. } => (resource.map_or("v1", |resource| &resource.version), *mode),
+        ClusterAction::CreateNamespace { .. } => ("v1", RunMode::Real),
+        ClusterAction::Prune { version, mode, .. } => (version.as_str(), *mode),
     };
     let is_prune = matches!(outcome.action, ClusterAction::Prune { .. });
-    let suffix = if mode == RunMode::DryRun { " (dry run)" } else { "" };
+    let suffix = dry_run_suffix(mode);
     let (status, hook_phase, message) = match &outcome.result {
         ActionResult::Stale => return None,
         ActionResult::Failed(message) => (ResultCode::SyncFailed, OperationPhase::Failed, message.clone()),
@@ -40,8 +90,7 @@ fn result_of_outcome(input: &SyncInput, outcome: &ActionOutcome) -> Option<Resou
         }
     };
     let mut result = result_of(key, version, phase, status, hook_phase, message);
-    result.images =
-        resource.and_then(|resource| resource.target.as_ref()).map(|target| target.images.clone()).unwrap_or_default();
+    result.images = images_of(resource);
     Some(result)
 }
 
@@ -68,19 +117,15 @@ pub(crate) fn result_of(
     }
 }
 
-/// Puts a result in the place of the object's earlier one in the same phase, else at the end.
-pub(crate) fn set_result(state: &mut OperationState, result: ResourceResult) {
-    let results = &mut state.sync_result.get_or_insert_default().resources;
-    let same = |old: &ResourceResult| {
-        old.group == result.group
-            && old.kind == result.kind
-            && old.namespace == result.namespace
-            && old.name == result.name
-            && old.sync_phase == result.sync_phase
-    };
-    match results.iter_mut().find(|old| same(old)) {
-        Some(old) => *old = result,
-        None => results.push(result),
+pub(crate) fn images_of(resource: Option<&PlanResource>) -> Vec<String> {
+    resource.and_then(|resource| resource.target.as_ref()).map(|target| target.images.clone()).unwrap_or_default()
+}
+
+/// Returns what messages of a run end with.
+pub(crate) fn dry_run_suffix(mode: RunMode) -> &'static str {
+    match mode {
+        RunMode::Real => "",
+        RunMode::DryRun => " (dry run)",
     }
 }
 

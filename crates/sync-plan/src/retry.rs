@@ -30,6 +30,8 @@ pub fn retry_state(state: &OperationState, now: Timestamp) -> RetryState {
 }
 
 /// Begins the next attempt: results are forgotten, and with `refresh` the revision is looked up again.
+///
+/// `syncResult` is gone with them: whoever runs the attempt writes its revision and source there again.
 pub fn begin_retry(mut state: OperationState) -> OperationState {
     let refresh = state.operation.retry.refresh;
     let with = if refresh { " with latest revisions" } else { "" };
@@ -51,11 +53,12 @@ pub fn complete(
     now: Timestamp,
 ) -> OperationState {
     let terminated = state.phase == OperationPhase::Terminating;
-    state.finished_at = Some(Time::new(now));
+    let finished_at = Time::new(now);
+    state.finished_at = Some(finished_at);
     let retry = &state.operation.retry;
     let failed = phase != OperationPhase::Succeeded;
     if failed && !terminated && retry.allows_retry(state.retry_count) {
-        let at = next_attempt(retry, now, state.retry_count);
+        let at = next_attempt(retry, finished_at.timestamp(), state.retry_count);
         state.retry_count += 1;
         state.phase = OperationPhase::Running;
         state.message = format!("{message}. Retrying attempt #{} at {}.", state.retry_count, kitchen(at));

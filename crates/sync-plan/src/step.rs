@@ -1,40 +1,59 @@
-//! One pass of an operation: look at what is recorded and what is live, decide what comes next (Argo CD semantics, 2.4 and 2.5).
+//! One pass of an operation: look at what is recorded and what is live, decide what comes next (Argo CD semantics, 2.4).
+
+use std::collections::HashSet;
 
 use jiff::{SignedDuration, Timestamp};
 
 use application_api::{OperationPhase, OperationState, ResourceResult, ResultCode, SyncOperation, SyncPhase};
 use kube_object::ObjectKey;
 
-use crate::plan::{
-    Change, ClusterAction, KindState, Persist, PlanHealth, PlanResource, PruneRule, RunMode, SyncInput, SyncStep,
-};
-use crate::record::{result_of, set_result};
-use crate::retry::complete;
-use crate::tasks::{Task, TaskKind, refusals, tasks};
+use crate::batch::Batch;
+use crate::plan::{ClusterAction, Persist, PlanHealth, SyncInput, SyncStep};
+use crate::record::{give_results, put_result, result_of, take_results};
+use crate::retry::{RetryState, complete, retry_state};
+use crate::tasks::{Place, Task, TaskKind, refusal, tasks};
 
-/// How long an object may wait for its kind to be served after the CustomResourceDefinition was applied.
-const KIND_DEADLINE: SignedDuration = SignedDuration::from_secs(60);
-
-/// Decides the next step of an operation that is `Running` or `Terminating` and not waiting for a retry.
+/// Decides the next step of an operation.
+///
+/// A completed operation stays as it is; one that waits for a retry waits on, until [`crate::begin_retry`] has begun the next
+/// attempt. Between two steps the actions of the first are to be answered and recorded ([`crate::record`]).
 pub fn step(input: &SyncInput, state: &OperationState, now: Timestamp) -> SyncStep {
+    let still = |wake_at| SyncStep { actions: Vec::new(), next: state.clone(), persist: Persist::Later, wake_at };
+    if state.phase.is_completed() {
+        return still(None);
+    }
+    if state.phase == OperationPhase::Terminating {
+        return ended(terminated(state, now), now);
+    }
+    match retry_state(state, now) {
+        RetryState::NotWaiting => {}
+        RetryState::WaitingUntil(at) => return still(Some(at)),
+        RetryState::Due => return still(Some(now)),
+    }
     let Some(sync) = &state.operation.sync else {
         let message = "Invalid operation request: no operation specified";
-        return done(complete(state.clone(), OperationPhase::Error, message, now));
+        return ended(complete(state.clone(), OperationPhase::Error, message, now), now);
     };
-    if state.phase == OperationPhase::Terminating {
-        return done(terminated(state, now));
-    }
     let mut next = state.clone();
-    refresh_running(input, sync, &mut next);
-    let planned = refuse_invalid(input, sync, &mut next);
-    if let Some(message) = planned {
-        return done(complete(next, OperationPhase::Failed, &message, now));
-    }
-    Pass { input, sync, now }.run(next)
+    let mut pass = Pass::new(input, sync, state.started_at.timestamp(), take_results(&mut next), now);
+    let decision = pass.run();
+    give_results(&mut next, pass.results);
+    let (message, actions, wake_at) = match decision {
+        Decision::End(phase, message) => return ended(complete(next, phase, &message, now), now),
+        Decision::Wait(wait) => (wait.message, Vec::new(), wait.until),
+        Decision::Act(actions) => ("one or more tasks are running".to_owned(), actions, None),
+    };
+    next.message = message;
+    SyncStep { actions, next, persist: pass.persist, wake_at }
 }
 
-fn done(next: OperationState) -> SyncStep {
-    SyncStep { actions: Vec::new(), next, persist: Persist::First, wake_at: None }
+fn ended(next: OperationState, now: Timestamp) -> SyncStep {
+    let wake_at = match retry_state(&next, now) {
+        RetryState::NotWaiting => None,
+        RetryState::WaitingUntil(at) => Some(at),
+        RetryState::Due => Some(now),
+    };
+    SyncStep { actions: Vec::new(), next, persist: Persist::First, wake_at }
 }
 
 fn terminated(state: &OperationState, now: Timestamp) -> OperationState {
@@ -44,333 +63,237 @@ fn terminated(state: &OperationState, now: Timestamp) -> OperationState {
     complete(state.clone(), OperationPhase::Failed, message, now)
 }
 
-/// Records refusals of the project and kinds that are not served; answers with the operation's message if there are any.
-fn refuse_invalid(input: &SyncInput, sync: &SyncOperation, next: &mut OperationState) -> Option<String> {
-    let results = results_of(next).to_vec();
-    let refused = refusals(&tasks(input, sync, &results));
-    if refused.is_empty() {
-        return None;
-    }
-    let mut messages: Vec<String> = refused.iter().map(|(_, message)| message.clone()).collect();
-    messages.sort();
-    messages.dedup();
-    for (key, message) in refused {
-        let version = version_of(input, &key);
-        set_result(
-            next,
-            result_of(&key, &version, SyncPhase::Sync, ResultCode::SyncFailed, OperationPhase::Failed, message),
-        );
-    }
-    Some(format!("one or more synchronization tasks are not valid: {}", messages.join("; ")))
+/// One pass over the tasks of an operation.
+pub(crate) struct Pass<'a> {
+    pub(crate) input: &'a SyncInput,
+    pub(crate) sync: &'a SyncOperation,
+    pub(crate) started_at: Timestamp,
+    pub(crate) now: Timestamp,
+    /// In the order they run.
+    pub(crate) tasks: Vec<Task<'a>>,
+    results: Vec<ResourceResult>,
+    /// Places that had results before this pass.
+    begun: HashSet<Place>,
+    persist: Persist,
 }
 
-fn version_of(input: &SyncInput, key: &ObjectKey) -> String {
-    input.resources.iter().find(|resource| resource.key == *key).map_or_else(|| "v1".to_owned(), |r| r.version.clone())
+/// A wait with what ends it at the latest.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    pub(crate) message: String,
+    pub(crate) until: Option<Timestamp>,
 }
 
-pub(crate) fn results_of(state: &OperationState) -> &[ResourceResult] {
-    state.sync_result.as_ref().map_or(&[], |result| &result.resources)
-}
-
-/// Moves results that are still `Running` on by the health of their live objects.
-fn refresh_running(input: &SyncInput, sync: &SyncOperation, next: &mut OperationState) {
-    let results = results_of(next).to_vec();
-    for task in tasks(input, sync, &results) {
-        let (Some(result), Some(resource)) = (task.result, task.resource) else { continue };
-        if result.hook_phase != Some(OperationPhase::Running) || task.kind != TaskKind::Apply {
-            continue;
-        }
-        let Some(live) = &resource.live else { continue };
-        let (phase, message) = match live.health {
-            None | Some(PlanHealth::Healthy) => (OperationPhase::Succeeded, result.message.clone()),
-            Some(PlanHealth::Degraded) => (OperationPhase::Failed, live.health_message.clone()),
-            Some(PlanHealth::Pending) => continue,
-        };
-        set_result(next, ResourceResult { hook_phase: Some(phase), message, ..result.clone() });
-    }
-}
-
-struct Pass<'a> {
-    input: &'a SyncInput,
-    sync: &'a SyncOperation,
-    now: Timestamp,
-}
-
-/// What to do about the batch that is due.
-enum Batch {
-    /// Results that need no request; the batch is looked at again with them.
-    Settled(Vec<ResourceResult>),
-    /// Requests to send.
+enum Decision {
     Act(Vec<ClusterAction>),
-    /// Nothing can be done until something happens.
-    Wait { message: String, until: Option<Timestamp> },
+    Wait(Wait),
+    End(OperationPhase, String),
 }
 
-impl Pass<'_> {
-    fn run(&self, mut next: OperationState) -> SyncStep {
-        let started_with = results_of(&next).len();
+impl<'a> Pass<'a> {
+    fn new(
+        input: &'a SyncInput,
+        sync: &'a SyncOperation,
+        started_at: Timestamp,
+        results: Vec<ResourceResult>,
+        now: Timestamp,
+    ) -> Self {
+        let tasks = tasks(input, sync, &results);
+        let begun = tasks.iter().filter(|task| task.result.is_some()).map(Task::place).collect();
+        Self { input, sync, started_at, now, tasks, results, begun, persist: Persist::Later }
+    }
+
+    fn run(&mut self) -> Decision {
+        if let Some(message) = self.refuse() {
+            return Decision::End(OperationPhase::Failed, message);
+        }
+        // Every round but the last settles at least one task.
         loop {
-            let results = results_of(&next).to_vec();
-            let tasks = tasks(self.input, self.sync, &results);
-            let Some(first) = tasks.iter().find(|task| is_pending(task)) else {
-                return done(self.finish(&tasks, next.clone()));
-            };
-            let place = first.place();
-            if let Some(message) = failure_before(&tasks, place) {
-                return done(complete(next.clone(), OperationPhase::Failed, &message, self.now));
+            self.judge();
+            let Some(place) = self.pending_place() else { return self.finish() };
+            if let Some(message) = self.failure_before(place) {
+                return Decision::End(OperationPhase::Failed, message);
             }
-            if let Some(wait) = self.wait_before(&tasks, place) {
-                return waiting(next.clone(), wait);
+            if let Some(wait) = self.wait_before(place) {
+                return Decision::Wait(wait);
             }
-            let new_wave = tasks.iter().all(|task| is_pending(task) || task.place() != place);
-            match self.batch(&tasks, place) {
-                Batch::Settled(settled) => settled.into_iter().for_each(|result| set_result(&mut next, result)),
-                Batch::Wait { message, until } => return waiting(next.clone(), (message, until)),
+            match self.batch(place) {
+                Batch::Wait(wait) => return Decision::Wait(wait),
+                Batch::Failed => return Decision::End(OperationPhase::Failed, self.failed_to_apply()),
+                Batch::Settled(settled) => {
+                    self.begin(place);
+                    settled.into_iter().for_each(|(at, result)| self.put(at, result));
+                }
                 Batch::Act(actions) => {
-                    "one or more tasks are running".clone_into(&mut next.message);
-                    // The first wave starts from the stored beginning of the operation; only later ones build on results.
-                    let persist = if new_wave && started_with > 0 { Persist::First } else { Persist::Later };
-                    return SyncStep { actions, next, persist, wake_at: None };
+                    self.begin(place);
+                    return Decision::Act(actions);
                 }
             }
         }
     }
 
-    fn finish(&self, tasks: &[Task<'_>], next: OperationState) -> OperationState {
-        if tasks.iter().any(Task::failed) {
-            let message = with_reasons("one or more objects failed to apply", tasks);
-            return complete(next, OperationPhase::Failed, &message, self.now);
-        }
-        let message = if tasks.is_empty() {
-            "successfully synced (no more tasks)"
-        } else {
-            "successfully synced (all tasks run)"
-        };
-        complete(next, OperationPhase::Succeeded, message, self.now)
+    /// Returns the result of a task.
+    pub(crate) fn result(&self, task: &Task<'_>) -> Option<&ResourceResult> {
+        task.result.map(|at| &self.results[at])
     }
 
-    /// Says what the waves before `place` still have to do.
-    fn wait_before(&self, tasks: &[Task<'_>], place: (u8, i64)) -> Option<(String, Option<Timestamp>)> {
-        let earlier = || tasks.iter().filter(|task| task.place() < place && task.result.is_some());
-        let running: Vec<&ObjectKey> = earlier()
-            .filter(|task| {
-                task.kind == TaskKind::Apply
-                    && task.result.is_some_and(|r| r.hook_phase == Some(OperationPhase::Running))
-            })
-            .map(|task| task.key)
+    /// Tells whether a task was tried and failed.
+    pub(crate) fn failed(&self, task: &Task<'_>) -> bool {
+        self.result(task).is_some_and(|result| result.status == Some(ResultCode::SyncFailed))
+    }
+
+    fn put(&mut self, at: usize, result: ResourceResult) {
+        let task = &mut self.tasks[at];
+        task.result = Some(put_result(&mut self.results, task.result, result));
+    }
+
+    fn pending_place(&self) -> Option<Place> {
+        self.tasks.iter().find(|task| task.result.is_none()).map(Task::place)
+    }
+
+    /// Notes that something is done about a place: a later one than the first begins only once the ones before are stored.
+    fn begin(&mut self, place: Place) {
+        let later = self.tasks.first().is_some_and(|first| first.place() < place);
+        if later && !self.begun.contains(&place) {
+            self.persist = Persist::First;
+        }
+    }
+
+    /// Records refusals of the project and kinds that are not served; answers with the operation's message if there are any.
+    fn refuse(&mut self) -> Option<String> {
+        let open = |task: &Task<'_>| task.result.is_none();
+        let refused: Vec<(usize, String)> = (self.tasks.iter().enumerate())
+            .filter(|(_, task)| open(task))
+            .filter_map(|(at, task)| Some((at, refusal(task)?)))
             .collect();
-        if let Some(message) = waiting_for("healthy state of", &running) {
-            return Some((message, None));
+        if refused.is_empty() {
+            return None;
         }
-        let deleting: Vec<&ObjectKey> = earlier()
-            .filter(|task| task.kind == TaskKind::Prune)
-            .filter(|task| task.result.is_some_and(|result| result.status == Some(ResultCode::Pruned)))
-            .filter(|task| task.resource.and_then(|resource| resource.live.as_ref()).is_some_and(|live| live.deleting))
-            .map(|task| task.key)
-            .collect();
-        if let Some(message) = waiting_for("deletion of", &deleting) {
-            return Some((message, None));
+        let mut messages: Vec<String> = refused.iter().map(|(_, message)| message.clone()).collect();
+        messages.sort();
+        messages.dedup();
+        for (at, message) in refused {
+            let result = self.failure(&self.tasks[at], message);
+            self.put(at, result);
         }
-        let until = self.input.last_action_at? + SignedDuration::from_secs(self.input.wave_delay_seconds);
-        let worked =
-            earlier().any(|task| task.kind == TaskKind::Apply && task.phase == SyncPhase::Sync && was_sent(task));
-        (worked && until > self.now).then(|| ("one or more tasks are running".to_owned(), Some(until)))
+        Some(format!("one or more synchronization tasks are not valid: {}", messages.join("; ")))
     }
 
-    /// Decides about the tasks of one place: prunes first, then one kind after the other.
-    fn batch(&self, tasks: &[Task<'_>], place: (u8, i64)) -> Batch {
-        let due: Vec<&Task<'_>> = tasks.iter().filter(|task| task.place() == place && is_pending(task)).collect();
-        let prunes: Vec<&Task<'_>> = due.iter().copied().filter(|task| task.kind == TaskKind::Prune).collect();
-        if !prunes.is_empty() {
-            return self.prune_batch(&prunes);
-        }
-        if tasks.iter().any(|task| task.place() == place && task.kind == TaskKind::Prune && task.failed()) {
-            // A failed prune stops what would follow it in the wave.
-            return Batch::Settled(due.iter().map(|task| skipped_after_failed_prune(task)).collect());
-        }
-        let Some(first) = due.first() else { return Batch::Settled(Vec::new()) };
-        let group = due.iter().copied().take_while(|task| task.key.kind == first.key.kind && task.kind == first.kind);
-        self.apply_batch(group)
+    pub(crate) fn failure(&self, task: &Task<'_>, message: String) -> ResourceResult {
+        let (status, phase) = (ResultCode::SyncFailed, OperationPhase::Failed);
+        result_of(task.key, task.version(), task.phase.clone(), status, phase, message)
     }
 
-    fn prune_batch(&self, prunes: &[&Task<'_>]) -> Batch {
-        let mut settled = Vec::new();
-        let mut actions = Vec::new();
-        let mut unconfirmed = Vec::new();
-        for task in prunes {
-            let Some((resource, live)) = task.resource.and_then(|resource| Some((resource, resource.live.as_ref()?)))
-            else {
-                settled.push(self.pruned(task, ResultCode::Pruned, "pruned"));
+    /// Moves results that are still `Running` on by the health of their live objects.
+    ///
+    /// Nothing is judged while controllers still react to the last action, and nothing is found wanting in the last wave.
+    fn judge(&mut self) {
+        if self.sync.dry_run || self.reacting_until().is_some() {
+            return;
+        }
+        let pending = self.pending_place();
+        for task in &self.tasks {
+            let (Some(at), Some(resource)) = (task.result, task.resource) else { continue };
+            if !is_running(task, &self.results[at]) {
                 continue;
-            };
-            match live.prune.unwrap_or(self.input.prune_default) {
-                _ if !self.sync.prune => {
-                    settled.push(self.pruned(task, ResultCode::PruneSkipped, "ignored (requires pruning)"))
+            }
+            let done_with = pending.is_some_and(|pending| task.place() < pending);
+            let result = &mut self.results[at];
+            match &resource.live {
+                Some(live) => match live.health {
+                    None | Some(PlanHealth::Healthy) => result.hook_phase = Some(OperationPhase::Succeeded),
+                    Some(PlanHealth::Degraded) if done_with => {
+                        result.hook_phase = Some(OperationPhase::Failed);
+                        result.message.clone_from(&live.health_message);
+                    }
+                    Some(PlanHealth::Degraded | PlanHealth::Pending) => {}
+                },
+                None if done_with => {
+                    let ObjectKey { group, kind, name, .. } = task.key;
+                    result.status = Some(ResultCode::SyncFailed);
+                    result.hook_phase = Some(OperationPhase::Error);
+                    result.message = format!("Resource {group}/{kind}/{name} is missing, it might have been deleted");
                 }
-                PruneRule::Disabled => settled.push(self.pruned(task, ResultCode::PruneSkipped, "ignored (no prune)")),
-                PruneRule::Confirm => unconfirmed.push(task.key),
-                PruneRule::Allowed | PruneRule::Confirmed if live.deleting => {
-                    settled.push(self.pruned(task, ResultCode::Pruned, "pruned"));
-                }
-                PruneRule::Allowed | PruneRule::Confirmed => actions.push(ClusterAction::Prune {
-                    key: resource.key.clone(),
-                    version: resource.version.clone(),
-                    uid: live.uid.clone(),
-                    resource_version: live.resource_version.clone(),
-                    propagation: self.input.propagation,
-                    mode: self.mode(),
-                }),
+                None => {}
             }
         }
-        if let Some(message) = waiting_for("pruning confirmation of", &unconfirmed) {
-            return Batch::Wait { message, until: None };
+    }
+
+    /// Returns until when controllers are given time to react to the last action, while that lasts.
+    fn reacting_until(&self) -> Option<Timestamp> {
+        let delay = SignedDuration::from_secs(self.input.wave_delay_seconds);
+        let until = self.input.last_action_at?.checked_add(delay).unwrap_or(Timestamp::MAX);
+        (until > self.now).then_some(until)
+    }
+
+    fn finish(&self) -> Decision {
+        if self.tasks.iter().any(|task| self.failed(task)) {
+            return Decision::End(OperationPhase::Failed, self.failed_to_apply());
         }
-        if actions.is_empty() || !settled.is_empty() {
-            Batch::Settled(settled).or_act(actions)
-        } else {
-            Batch::Act(actions)
+        let rest = if self.tasks.is_empty() { "no more tasks" } else { "all tasks run" };
+        Decision::End(OperationPhase::Succeeded, format!("successfully synced ({rest})"))
+    }
+
+    /// Says what went wrong in the places before `place`, if anything did.
+    fn failure_before(&self, place: Place) -> Option<String> {
+        let ended_as = |task: &Task<'_>, phase| self.result(task).is_some_and(|r| r.hook_phase == Some(phase));
+        let earlier = || self.tasks.iter().take_while(move |task| task.place() < place);
+        if earlier().any(|task| self.failed(task) && !ended_as(task, OperationPhase::Error)) {
+            return Some(self.failed_to_apply());
         }
+        earlier()
+            .any(|task| ended_as(task, OperationPhase::Failed) || ended_as(task, OperationPhase::Error))
+            .then(|| self.with_reasons("one or more synchronization tasks completed unsuccessfully"))
     }
 
-    fn apply_batch<'t>(&self, group: impl Iterator<Item = &'t Task<'t>>) -> Batch {
-        let mut settled = Vec::new();
-        let mut actions = Vec::new();
-        for task in group {
-            let Some(resource) = task.resource else {
-                actions.push(ClusterAction::CreateNamespace { key: task.key.clone() });
-                continue;
-            };
-            if resource.kind == KindState::Awaited {
-                match self.await_kind(resource) {
-                    Ok(wait) if actions.is_empty() && settled.is_empty() => return wait,
-                    Ok(_) => {}
-                    Err(message) => settled.push(self.failed(resource, message)),
-                }
-            } else if resource.change == Change::None {
-                settled.push(self.unchanged(resource));
-            } else {
-                actions.push(ClusterAction::Apply {
-                    key: resource.key.clone(),
-                    phase: SyncPhase::Sync,
-                    mode: self.mode(),
-                });
-            }
+    fn failed_to_apply(&self) -> String {
+        let namespace = |task: &Task<'_>| task.kind == TaskKind::CreateNamespace && self.failed(task);
+        if self.tasks.iter().any(namespace) {
+            return self.with_reasons("the namespace failed to apply");
         }
-        if actions.is_empty() { Batch::Settled(settled) } else { Batch::Settled(settled).or_act(actions) }
+        self.with_reasons("one or more objects failed to apply")
     }
 
-    fn await_kind(&self, resource: &PlanResource) -> Result<Batch, String> {
-        let until = self.input.last_action_at.unwrap_or(self.now) + KIND_DEADLINE;
-        let kind = resource.key.group_kind();
-        if self.sync.dry_run || until <= self.now {
-            return Err(format!(
-                "The API server does not serve {kind} yet: its CustomResourceDefinition is not established. Look at the conditions of \
-                 the CustomResourceDefinition."
-            ));
+    fn with_reasons(&self, message: &str) -> String {
+        let failed = self.tasks.iter().filter(|task| self.failed(task));
+        let reasons: Vec<&str> =
+            failed.filter_map(|task| self.result(task)).map(|result| result.message.as_str()).collect();
+        if reasons.is_empty() { message.to_owned() } else { format!("{message}, reason: {}", reasons.join(",")) }
+    }
+
+    /// Says what the places before `place` still have to do. A dry run has nothing to wait for.
+    fn wait_before(&self, place: Place) -> Option<Wait> {
+        if self.sync.dry_run {
+            return None;
         }
-        Ok(Batch::Wait { message: format!("waiting for the API server to serve {kind}"), until: Some(until) })
-    }
-
-    fn mode(&self) -> RunMode {
-        if self.sync.dry_run { RunMode::DryRun } else { RunMode::Real }
-    }
-
-    fn pruned(&self, task: &Task<'_>, status: ResultCode, message: &str) -> ResourceResult {
-        let version = task.resource.map_or("", |resource| &resource.version);
-        result_of(task.key, version, SyncPhase::Sync, status, OperationPhase::Succeeded, message.to_owned())
-    }
-
-    fn unchanged(&self, resource: &PlanResource) -> ResourceResult {
-        let phase = if self.sync.dry_run { OperationPhase::Succeeded } else { OperationPhase::Running };
-        let message = format!("{} unchanged", crate::record::kubectl_name(&resource.key));
-        let mut result =
-            result_of(&resource.key, &resource.version, SyncPhase::Sync, ResultCode::Synced, phase, message);
-        result.images = resource.target.as_ref().map(|target| target.images.clone()).unwrap_or_default();
-        // Health is judged at once: an unchanged object needs no time to react.
-        if let (Some(OperationPhase::Running), Some(live)) = (&result.hook_phase, &resource.live)
-            && matches!(live.health, None | Some(PlanHealth::Healthy))
-        {
-            result.hook_phase = Some(OperationPhase::Succeeded);
+        let earlier =
+            || self.tasks.iter().take_while(move |task| task.place() < place).filter(|task| task.result.is_some());
+        let running = earlier().filter(|task| self.result(task).is_some_and(|result| is_running(task, result)));
+        if let Some(message) = waiting_for("healthy state of", running.map(|task| task.key)) {
+            return Some(Wait { message, until: self.reacting_until() });
         }
-        result
-    }
-
-    fn failed(&self, resource: &PlanResource, message: String) -> ResourceResult {
-        result_of(
-            &resource.key,
-            &resource.version,
-            SyncPhase::Sync,
-            ResultCode::SyncFailed,
-            OperationPhase::Failed,
-            message,
-        )
+        let is_pruned = |task: &Task<'_>| self.result(task).is_some_and(|r| r.status == Some(ResultCode::Pruned));
+        let is_deleting =
+            |task: &Task<'_>| task.resource.and_then(|resource| resource.live.as_ref()).is_some_and(|l| l.deleting);
+        let deleting = earlier().filter(|task| task.kind == TaskKind::Prune && is_pruned(task) && is_deleting(task));
+        waiting_for("deletion of", deleting.map(|task| task.key)).map(|message| Wait { message, until: None })
     }
 }
 
-impl Batch {
-    /// Settled results come first, so that the pass goes on with them; then the same batch yields its actions alone.
-    fn or_act(self, actions: Vec<ClusterAction>) -> Self {
-        match self {
-            Self::Settled(settled) if settled.is_empty() => Self::Act(actions),
-            settled => settled,
-        }
-    }
-}
-
-fn skipped_after_failed_prune(task: &Task<'_>) -> ResourceResult {
-    let version = task.resource.map_or("", |resource| &resource.version);
-    let message = "not applied, because pruning failed in the same wave".to_owned();
-    result_of(task.key, version, task.phase.clone(), ResultCode::SyncFailed, OperationPhase::Failed, message)
-}
-
-fn is_pending(task: &Task<'_>) -> bool {
-    task.result.is_none()
-}
-
-/// Tells whether a request was sent for the task in this operation.
-fn was_sent(task: &Task<'_>) -> bool {
-    task.result.is_some_and(|result| !result.message.ends_with(" unchanged"))
-}
-
-fn failure_before(tasks: &[Task<'_>], place: (u8, i64)) -> Option<String> {
-    let earlier = || tasks.iter().filter(move |task| task.place() < place);
-    if earlier().any(Task::failed) {
-        return Some(with_reasons("one or more objects failed to apply", tasks));
-    }
-    let gone = |task: &Task<'_>| {
-        task.kind == TaskKind::Apply
-            && task.result.is_some_and(|result| result.hook_phase == Some(OperationPhase::Running))
-            && task.resource.is_some_and(|resource| resource.live.is_none())
-    };
-    if let Some(task) = earlier().find(|task| gone(task)) {
-        let ObjectKey { group, kind, name, .. } = task.key;
-        return Some(format!("Resource {group}/{kind}/{name} is missing, it might have been deleted"));
-    }
-    earlier()
-        .any(|task| task.result.is_some_and(|result| result.hook_phase == Some(OperationPhase::Failed)))
-        .then(|| with_reasons("one or more synchronization tasks completed unsuccessfully", tasks))
-}
-
-fn with_reasons(message: &str, tasks: &[Task<'_>]) -> String {
-    let reasons: Vec<&str> = tasks
-        .iter()
-        .filter(|task| task.failed())
-        .filter_map(|task| task.result.map(|result| result.message.as_str()))
-        .collect();
-    if reasons.is_empty() { message.to_owned() } else { format!("{message}, reason: {}", reasons.join(",")) }
-}
-
-fn waiting(mut next: OperationState, (message, until): (String, Option<Timestamp>)) -> SyncStep {
-    next.message = message;
-    SyncStep { actions: Vec::new(), next, persist: Persist::Later, wake_at: until }
+/// Tells whether an applied object is not known to be well yet.
+fn is_running(task: &Task<'_>, result: &ResourceResult) -> bool {
+    task.kind == TaskKind::Apply
+        && task.phase == SyncPhase::Sync
+        && result.hook_phase == Some(OperationPhase::Running)
+        && result.status != Some(ResultCode::SyncFailed)
 }
 
 /// Writes `waiting for <what> <group>/<kind>/<name>[ and <N> more resources]`; none when there is nothing to wait for.
-fn waiting_for(what: &str, keys: &[&ObjectKey]) -> Option<String> {
-    let (first, rest) = keys.split_first()?;
-    let more = match rest.len() {
+pub(crate) fn waiting_for<'k>(what: &str, mut keys: impl Iterator<Item = &'k ObjectKey>) -> Option<String> {
+    let ObjectKey { group, kind, name, .. } = keys.next()?;
+    let more = match keys.count() {
         0 => String::new(),
         n => format!(" and {n} more resources"),
     };
-    Some(format!("waiting for {what} {}/{}/{}{more}", first.group, first.kind, first.name))
+    Some(format!("waiting for {what} {group}/{kind}/{name}{more}"))
 }

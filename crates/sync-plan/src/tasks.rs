@@ -1,10 +1,10 @@
 //! From objects to an ordered list of tasks (Argo CD semantics, section 2.3).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use kube_object::ObjectKey;
 
-use application_api::{ResourceResult, ResultCode, SyncOperation, SyncPhase};
+use application_api::{ResourceResult, SyncOperation, SyncPhase};
 
 use crate::kind_order;
 use crate::plan::{KindState, PlanResource, PruneOrder, SyncInput};
@@ -17,6 +17,9 @@ pub(crate) enum TaskKind {
     Prune,
 }
 
+/// Phase and wave of a task: tasks of one place run together, places one after the other.
+pub(crate) type Place = (u8, i64);
+
 /// One object's part in an operation.
 #[derive(Clone, Debug)]
 pub(crate) struct Task<'a> {
@@ -26,17 +29,18 @@ pub(crate) struct Task<'a> {
     pub(crate) wave: i64,
     /// The object; none for the namespace task.
     pub(crate) resource: Option<&'a PlanResource>,
-    /// What was recorded in this operation.
-    pub(crate) result: Option<&'a ResourceResult>,
+    /// Where the list of results has the task's result.
+    pub(crate) result: Option<usize>,
 }
 
 impl Task<'_> {
-    pub(crate) fn place(&self) -> (u8, i64) {
+    pub(crate) fn place(&self) -> Place {
         (phase_rank(&self.phase), self.wave)
     }
 
-    pub(crate) fn failed(&self) -> bool {
-        self.result.is_some_and(|result| result.status == Some(ResultCode::SyncFailed))
+    /// Returns the version that results of the task name.
+    pub(crate) fn version(&self) -> &str {
+        self.resource.map_or("v1", |resource| &resource.version)
     }
 }
 
@@ -44,40 +48,53 @@ impl Task<'_> {
 pub(crate) fn tasks<'a>(
     input: &'a SyncInput,
     operation: &SyncOperation,
-    results: &'a [ResourceResult],
+    results: &[ResourceResult],
 ) -> Vec<Task<'a>> {
-    let mut tasks: Vec<Task<'a>> =
-        input.resources.iter().filter(|resource| is_selected(operation, resource)).map(task_of).collect();
+    let recorded: HashMap<ResultKey<'_>, usize> =
+        results.iter().enumerate().map(|(at, result)| (ResultKey::of(result), at)).collect();
+    let mut seen: HashSet<&ObjectKey> = HashSet::new();
+    let mut tasks: Vec<Task<'a>> = input
+        .resources
+        .iter()
+        .filter(|resource| is_selected(operation, resource) && seen.insert(&resource.key))
+        .filter_map(task_of)
+        .collect();
     invert_prune_waves(&mut tasks);
     move_prunes_last(&mut tasks, input);
-    if let Some(namespace) = &input.create_namespace
-        && (!namespace.exists || recorded(results, &namespace.key, &SyncPhase::PreSync).is_some())
-    {
+    if let Some(namespace) = &input.create_namespace {
         let (kind, phase) = (TaskKind::CreateNamespace, SyncPhase::PreSync);
-        tasks.push(Task { key: &namespace.key, kind, phase, wave: 0, resource: None, result: None });
+        // Once it exists, it is a task only as far as this operation has made it.
+        if !namespace.exists || recorded.contains_key(&ResultKey::new(&namespace.key, &phase)) {
+            tasks.push(Task { key: &namespace.key, kind, phase, wave: 0, resource: None, result: None });
+        }
     }
     tasks.sort_by(|a, b| order(a).cmp(&order(b)));
     move_namespaces_first(&mut tasks);
     move_definitions_first(&mut tasks);
     for task in &mut tasks {
-        task.result = recorded(results, task.key, &task.phase);
+        // A result without a status says that nothing was done yet.
+        let result = recorded.get(&ResultKey::new(task.key, &task.phase)).copied();
+        task.result = result.filter(|at| results[*at].status.is_some());
     }
     tasks
 }
 
-/// Finds the result of an object in a phase.
-pub(crate) fn recorded<'a>(
-    results: &'a [ResourceResult],
-    key: &ObjectKey,
-    phase: &SyncPhase,
-) -> Option<&'a ResourceResult> {
-    results.iter().find(|result| {
-        result.group == key.group
-            && result.kind == key.kind
-            && result.namespace == key.namespace
-            && result.name == key.name
-            && result.sync_phase.as_ref() == Some(phase)
-    })
+/// What a result is found by: object and phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ResultKey<'a> {
+    object: (&'a str, &'a str, &'a str, &'a str),
+    phase: Option<&'a SyncPhase>,
+}
+
+impl<'a> ResultKey<'a> {
+    pub(crate) fn new(key: &'a ObjectKey, phase: &'a SyncPhase) -> Self {
+        Self { object: (&key.group, &key.kind, &key.namespace, &key.name), phase: Some(phase) }
+    }
+
+    pub(crate) fn of(result: &'a ResourceResult) -> Self {
+        let object = (&*result.group, &*result.kind, &*result.namespace, &*result.name);
+        Self { object, phase: result.sync_phase.as_ref() }
+    }
 }
 
 /// Tells whether an operation takes an object in; nothing selected means everything.
@@ -87,12 +104,14 @@ pub fn is_selected(operation: &SyncOperation, resource: &PlanResource) -> bool {
         || operation.resources.iter().any(|selected| selected.selects(group, kind, namespace, name))
 }
 
-fn task_of(resource: &PlanResource) -> Task<'_> {
+/// Makes the task of an object; none when neither Git nor the cluster has it.
+fn task_of(resource: &PlanResource) -> Option<Task<'_>> {
     let (kind, wave) = match (&resource.target, &resource.live) {
         (Some(target), _) => (TaskKind::Apply, target.wave),
-        (None, live) => (TaskKind::Prune, live.as_ref().map_or(0, |live| live.wave)),
+        (None, Some(live)) => (TaskKind::Prune, live.wave),
+        (None, None) => return None,
     };
-    Task { key: &resource.key, kind, phase: SyncPhase::Sync, wave, resource: Some(resource), result: None }
+    Some(Task { key: &resource.key, kind, phase: SyncPhase::Sync, wave, resource: Some(resource), result: None })
 }
 
 fn phase_rank(phase: &SyncPhase) -> u8 {
@@ -119,7 +138,7 @@ fn invert_prune_waves(tasks: &mut [Task<'_>]) {
 }
 
 fn move_prunes_last(tasks: &mut [Task<'_>], input: &SyncInput) {
-    let last = tasks.iter().map(|task| task.wave).max().unwrap_or(0).max(0) + 1;
+    let last = tasks.iter().map(|task| task.wave).max().unwrap_or(0).max(0).saturating_add(1);
     for task in tasks.iter_mut().filter(|task| task.kind == TaskKind::Prune) {
         let own = task
             .resource
@@ -140,16 +159,10 @@ fn move_namespaces_first(tasks: &mut Vec<Task<'_>>) {
 
 /// Moves a CustomResourceDefinition before the first object of its kind; it inherits that task's phase and wave.
 fn move_definitions_first(tasks: &mut Vec<Task<'_>>) {
-    let defines = |task: &Task<'_>| {
+    let is_definition = |task: &Task<'_>| {
         task.resource.and_then(|resource| resource.target.as_ref()).is_some_and(|target| target.defines.is_some())
     };
-    move_dependencies_first(tasks, defines, |definition, task| {
-        let defined = definition
-            .resource
-            .and_then(|resource| resource.target.as_ref())
-            .and_then(|target| target.defines.as_ref());
-        defined.is_some_and(|(group, kind)| task.key.group == *group && task.key.kind == *kind)
-    });
+    move_dependencies_first(tasks, is_definition, |definition, task| defines(definition, task.key));
 }
 
 fn move_dependencies_first<'a>(
@@ -171,18 +184,18 @@ fn move_dependencies_first<'a>(
     }
 }
 
-/// Says why tasks cannot run at all, sorted and without repeats.
-pub(crate) fn refusals(tasks: &[Task<'_>]) -> Vec<(ObjectKey, String)> {
-    let mut refusals = Vec::new();
-    for task in tasks.iter().filter(|task| task.result.is_none_or(|result| result.status.is_none())) {
-        let Some(resource) = task.resource else { continue };
-        if let Some(refusal) = &resource.refusal {
-            refusals.push((resource.key.clone(), refusal.clone()));
-        } else if resource.kind == KindState::Unknown && task.kind == TaskKind::Apply {
-            refusals.push((resource.key.clone(), unknown_kind(resource)));
-        }
-    }
-    refusals
+/// Tells whether a task defines a kind.
+pub(crate) fn defines(task: &Task<'_>, key: &ObjectKey) -> bool {
+    let target = task.resource.and_then(|resource| resource.target.as_ref());
+    let defined = target.and_then(|target| target.defines.as_ref());
+    defined.is_some_and(|(group, kind)| key.group == *group && key.kind == *kind)
+}
+
+/// Says why a task cannot run at all, if so.
+pub(crate) fn refusal(task: &Task<'_>) -> Option<String> {
+    let resource = task.resource?;
+    let unknown = resource.kind == KindState::Unknown && task.kind == TaskKind::Apply;
+    resource.refusal.clone().or_else(|| unknown.then(|| unknown_kind(resource)))
 }
 
 fn unknown_kind(resource: &PlanResource) -> String {

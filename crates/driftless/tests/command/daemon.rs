@@ -128,6 +128,19 @@ impl Drop for Daemon {
     }
 }
 
+/// Writes the kubeconfig of a cluster that does not answer, which keeps no daemon from serving.
+fn kubeconfig_of_nowhere(directory: &std::path::Path) -> std::path::PathBuf {
+    let path = directory.join("kubeconfig");
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "none",
+        "clusters": [{"name": "none", "cluster": {"server": "http://127.0.0.1:1"}}],
+        "users": [{"name": "none", "user": {}}],
+        "contexts": [{"name": "none", "context": {"cluster": "none", "user": "none"}}],
+    });
+    std::fs::write(&path, config.to_string()).unwrap();
+    path
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_daemon_serves_until_it_is_told_to_end() {
     let directory = tempfile::tempdir().unwrap();
@@ -141,6 +154,7 @@ async fn the_daemon_serves_until_it_is_told_to_end() {
 
     let mut command = driftless(&["controller", "--http-listen", "localhost:0", "--metrics-listen", "127.0.0.1:0"]);
     command.arg("--address-file").arg(&addresses).arg("--data-dir").arg(directory.path());
+    command.arg("--kubeconfig").arg(kubeconfig_of_nowhere(directory.path()));
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut daemon = Daemon(Some(child));
     let written = async {

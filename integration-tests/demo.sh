@@ -50,11 +50,12 @@ clean_up() {
   # A second Ctrl-C does not cut this short: every step has a limit.
   trap '' INT TERM HUP
   stop "$waiter_pid"
-  if [ "$is_reached" = no ] && [ -s "$log" ]; then
+  if [ "$status" -eq 1 ] && [ -s "$log" ]; then
     say "demo: the daemon's log ends:" >&2
     tail -n 30 "$log" >&2
   fi
-  if [ -z "$cluster_pid" ]; then
+  if [ -z "$cluster_pid" ] && [ "${#created[@]}" -gt 0 ]; then
+    say "Deleting what the demo created"
     delete_created || say "demo: not everything could be deleted from the cluster" >&2
   fi
   stop "$daemon_pid"
@@ -190,11 +191,13 @@ Everything is Synced and Healthy, $SECONDS s after the start. Try, in another te
 
   export KUBECONFIG=$KUBECONFIG DRIFTLESS_SERVER=$DRIFTLESS_SERVER
 
-  $devcluster kubectl get pods -A                          # the pods are on fake nodes: nothing runs in them
-  $devcluster kubectl -n storefront delete deployment web  # it comes back at once
-  $driftless why storefront-web                       # why an application is as it is
-
-  git -C $work/git/platform log                       # commit a change here, and it arrives
+  $driftless why storefront-web
+      tells why an application is as it is.
+  $devcluster kubectl -n storefront delete deployment web
+      is undone at once.
+  sed -i 's/replicas: .*/replicas: 4/' $work/git/platform/teams/storefront/web/deployment.yaml
+  git -C $work/git/platform commit --all --message 'Scale the shop'
+      arrives within a second.
 
 The page is at $DRIFTLESS_SERVER/. Ctrl-C ends everything.
 TEXT
@@ -214,5 +217,4 @@ is_reached=yes
 show
 if [ "${DEMO_ONCE:-}" = 1 ]; then exit 0; fi
 wait "$daemon_pid" || true
-is_reached=no
 fail "the daemon has ended"

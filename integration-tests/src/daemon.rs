@@ -17,6 +17,7 @@ use crate::programs::tail;
 #[derive(Clone, Debug)]
 pub struct DaemonBuilder {
     binary: PathBuf,
+    launcher: Option<PathBuf>,
     flags: BTreeMap<String, OsString>,
     variables: Vec<(String, String)>,
     directory: PathBuf,
@@ -32,7 +33,13 @@ pub struct Daemon {
 
 impl DaemonBuilder {
     pub(crate) fn new(binary: PathBuf, kubeconfig: &Path, namespace: &str, directory: &Path) -> Self {
-        let builder = Self { binary, flags: BTreeMap::new(), variables: Vec::new(), directory: directory.to_owned() };
+        let builder = Self {
+            binary,
+            launcher: None,
+            flags: BTreeMap::new(),
+            variables: Vec::new(),
+            directory: directory.to_owned(),
+        };
         let address_file = builder.address_file();
         builder
             .flag("--kubeconfig", kubeconfig)
@@ -48,6 +55,18 @@ impl DaemonBuilder {
     /// Sets a flag, instead of what the harness or an earlier call gave it.
     pub fn flag(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.flags.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Leaves out a flag that the harness or an earlier call gave it.
+    pub fn without_flag(mut self, name: &str) -> Self {
+        self.flags.remove(name);
+        self
+    }
+
+    /// Has the daemon started by another program, which gets the daemon's program and arguments and must become it.
+    pub fn started_by(mut self, launcher: impl Into<PathBuf>) -> Self {
+        self.launcher = Some(launcher.into());
         self
     }
 
@@ -158,8 +177,10 @@ impl Daemon {
             .open(&log)
             .unwrap_or_else(|e| panic!("open {}: {e}", log.display()));
         let errors = log.try_clone().expect("a file can be shared");
-        let binary = &self.builder.binary;
-        let child = Command::new(binary)
+        let DaemonBuilder { binary, launcher, .. } = &self.builder;
+        let program = launcher.as_ref().unwrap_or(binary);
+        let child = Command::new(program)
+            .args(launcher.is_some().then_some(binary))
             .arg("controller")
             .args(self.builder.flags.iter().flat_map(|(name, value)| [OsStr::new(name), value]))
             .env_clear()
@@ -171,7 +192,7 @@ impl Daemon {
             .stderr(errors)
             .kill_on_drop(true)
             .spawn()
-            .unwrap_or_else(|e| panic!("start {}: {e}", binary.display()));
+            .unwrap_or_else(|e| panic!("start {}: {e}", program.display()));
         self.child = Some(child);
     }
 

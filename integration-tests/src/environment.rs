@@ -82,6 +82,13 @@ impl Environment {
         DaemonBuilder::new(driftless_binary(), self.cluster.kubeconfig(), &self.namespace, self.directory.path())
     }
 
+    /// Prepares a further daemon of this environment's control-plane namespace, with files of its own.
+    pub fn daemon_called(&self, name: &str) -> DaemonBuilder {
+        let directory = self.directory.path().join(name);
+        std::fs::create_dir_all(&directory).expect("a temporary directory can be made");
+        DaemonBuilder::new(driftless_binary(), self.cluster.kubeconfig(), &self.namespace, &directory)
+    }
+
     /// Names an Application of this environment.
     pub fn application(&self, name: &str) -> ObjectRef {
         object("argoproj.io/v1alpha1", "Application", &self.namespace, name)

@@ -6,7 +6,8 @@ use crate::{ApiFailure, ApiState, Code, ListQuery};
 
 /// `GET /api/driftless/v1/why/{namespace}/{name}`: why an application, or one object of it, is as it is.
 ///
-/// With `object=kind/name` (or `kind/namespace/name`) only the explanations of that object.
+/// With `object=kind/name` (or `kind/namespace/name`) only the explanations of that object; without, objects that are as Git says
+/// are left out.
 pub(crate) async fn explain(
     State(state): State<ApiState>,
     Path((namespace, name)): Path<(String, String)>,
@@ -18,6 +19,10 @@ pub(crate) async fn explain(
         let message = format!("there is no Application {namespace}/{name}; `driftless app list` shows all");
         ApiFailure::new(Code::NotFound, message)
     })?;
-    let lines = app.why().iter().filter(|line| query.object.is_empty() || line.is_about(&query.object));
+    let is_asked = |line: &&app_view::WhyLine| match query.object.as_str() {
+        "" => line.reason != application_api::Reason::ObjectSame,
+        object => line.is_about(object),
+    };
+    let lines = app.why().iter().filter(is_asked);
     Ok(Json(lines.map(app_view::WhyLine::explain).collect()))
 }

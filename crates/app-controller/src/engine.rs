@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use app_view::{AppView, Readiness};
+use app_view::AppView;
 use cluster_client::Cluster;
 use git_source::Repositories;
 use jiff::Timestamp;
@@ -10,6 +10,7 @@ use telemetry::Metrics;
 use telemetry::metrics::QueueMetrics;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
@@ -32,6 +33,8 @@ const FINISH_LIMIT: Duration = Duration::from_secs(5);
 const RELEASE_LIMIT: Duration = Duration::from_secs(3);
 /// How long the last Events are waited for at the end.
 const RECORDS_LIMIT: Duration = Duration::from_secs(1);
+/// How often the objects in the index are counted for the metrics, at most: all of them are looked at.
+const COUNT_INTERVAL: Duration = Duration::from_secs(15);
 /// Bounds on the time to the next wake-up: a clock may be set, and no defect may keep a processor busy.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
 const LONGEST_SLEEP: Duration = Duration::from_mins(1);
@@ -49,26 +52,23 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), ControllerError> {
     metrics.daemon.lost_leadership();
-    view.set_readiness(Readiness::Waiting("The Applications have not been listed yet.".to_owned()));
     let leader = Leader::start(&cluster, &options);
     let (answers, answered) = mpsc::unbounded_channel();
     let (in_force, settings) = watch::channel(None);
-    let following = tokio::spawn(
-        SettingsWatch {
-            cluster: cluster.clone(),
-            namespace: options.control_namespace.clone(),
-            given: options.layers.clone(),
-            metrics: metrics.daemon.clone(),
-            in_force,
-            events: answers.clone(),
-        }
-        .follow(),
-    );
-    let _following = AbortOnDrop(following.abort_handle());
+    let settings_watch = SettingsWatch {
+        cluster: cluster.clone(),
+        namespace: options.control_namespace.clone(),
+        given: options.layers.clone(),
+        metrics: metrics.daemon.clone(),
+        in_force,
+        events: answers.clone(),
+    };
+    let _following = AbortOnDrop(tokio::spawn(settings_watch.follow()).abort_handle());
     let labels = Arc::new(Labels::default());
     let (publications, published) = mpsc::unbounded_channel();
-    let publishing = tokio::spawn(publish_all(published, view, Arc::clone(&labels), metrics.clone()));
-    let _publishing = AbortOnDrop(publishing.abort_handle());
+    let publishing = publish_all(published, view, Arc::clone(&labels), metrics.clone());
+    let _publishing = AbortOnDrop(tokio::spawn(publishing).abort_handle());
+    let server = cluster.server().to_owned();
     let hands = Arc::new(Hands::new(HandsParts {
         cluster,
         control_namespace: options.control_namespace.clone(),
@@ -92,6 +92,8 @@ pub async fn run(
         queue: metrics.daemon.queue("app_reconciliation_queue"),
         metrics,
         options,
+        server,
+        counted: None,
     };
     engine.run(&shutdown, recording).await?;
     if tokio::time::timeout(RELEASE_LIMIT, leader.release()).await.is_err() {
@@ -109,6 +111,9 @@ struct Engine {
     queue: QueueMetrics,
     metrics: Metrics,
     options: ControllerOptions,
+    server: String,
+    /// When the objects in the index were last counted.
+    counted: Option<Instant>,
 }
 
 /// Where events come from.
@@ -189,6 +194,16 @@ impl Engine {
             self.performer.perform(effect, span);
         }
         self.reconciles.end_idle(&self.metrics.apps, &self.performer.hands.labels);
+        self.count_objects();
+    }
+
+    fn count_objects(&mut self) {
+        if self.counted.is_some_and(|at| at.elapsed() < COUNT_INTERVAL) {
+            return;
+        }
+        self.counted = Some(Instant::now());
+        let objects: usize = self.state.live().stats().kinds.values().map(|kind| kind.objects).sum();
+        self.metrics.clusters.update(&self.server, |state| state.objects = objects as u64);
     }
 
     /// Lets what is on its way come through.

@@ -10,6 +10,7 @@ use telemetry::Metrics;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
+use crate::in_force::InForce;
 use crate::labels::{AppRequests, Labels};
 use crate::local_repos::LocalRepositories;
 use crate::renders::Renders;
@@ -31,6 +32,7 @@ pub(crate) struct Hands {
     pub(crate) renders: Renders,
     pub(crate) polls: Semaphore,
     pub(crate) local: LocalRepositories,
+    pub(crate) in_force: InForce,
     pub(crate) applications: ApiResource,
     leadership: watch::Receiver<Leadership>,
 }
@@ -49,7 +51,8 @@ pub(crate) struct HandsParts {
 
 impl Hands {
     pub(crate) fn new(parts: HandsParts) -> Self {
-        let HandsParts { cluster, control_namespace, repositories, metrics, settings, leadership, labels, answers } = parts;
+        let HandsParts { cluster, control_namespace, repositories, metrics, settings, leadership, labels, answers } =
+            parts;
         Self {
             cluster,
             control_namespace,
@@ -61,6 +64,7 @@ impl Hands {
             renders: Renders::default(),
             polls: Semaphore::new(POLLS),
             local: LocalRepositories::new(answers),
+            in_force: InForce::default(),
             applications: control_resource(names::APPLICATION_KIND, "applications"),
             leadership,
         }

@@ -7,6 +7,7 @@
 
 mod engine;
 mod hands;
+mod in_force;
 mod labels;
 mod leader;
 mod local_repos;
@@ -21,6 +22,8 @@ mod retrying;
 mod settings_watch;
 mod spans;
 mod surveys;
+#[cfg(test)]
+mod test_hands;
 mod turns;
 mod watches;
 mod writes;

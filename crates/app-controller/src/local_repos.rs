@@ -33,6 +33,16 @@ impl LocalRepositories {
         }
     }
 
+    /// Watches none but these.
+    pub(crate) async fn retain(&self, repositories: &[Repository]) {
+        let mut watched = self.watched.lock().await;
+        let before = watched.repositories.len();
+        watched.repositories.retain(|repository| repositories.contains(repository));
+        if watched.repositories.len() != before {
+            self.renew(&mut watched);
+        }
+    }
+
     /// Watches all repositories anew, except those that cannot be.
     fn renew(&self, watched: &mut Watched) {
         let watch = loop {

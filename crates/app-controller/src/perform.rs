@@ -48,10 +48,16 @@ impl Performer {
                 self.answer(span, async move { surveys::sweep(&hands, cluster, resources).await });
             }
             Effect::PollRepo { repo, revisions } => {
+                hands.in_force.polled(&repo);
                 self.answer(span, async move { repos::poll(&hands, repo, revisions).await });
             }
             Effect::PinRevisions { repo, commits } => {
-                self.tasks.spawn(async move { repos::pin(&hands, repo, commits).await }.instrument(span));
+                hands.in_force.set_commits(&repo, commits);
+                self.tasks.spawn(async move { repos::pin(&hands, repo).await }.instrument(span));
+            }
+            Effect::RetainRepos(repos) => {
+                hands.in_force.set_repositories(repos);
+                self.tasks.spawn(async move { repos::retain(&hands).await }.instrument(span));
             }
             Effect::Render { app, ticket, commit, source, reuse } => {
                 hands.renders.expect(&app);

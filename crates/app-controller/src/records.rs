@@ -36,6 +36,7 @@ impl Recorder {
 
     /// Has an Event written, unless too many wait.
     pub(crate) fn record(&self, record: Record) {
+        tracing::info!(app = %record.app, reason = record.reason, "{}", record.message);
         if let Err(mpsc::error::TrySendError::Full(record)) = self.0.try_send(record) {
             tracing::warn!(app = %record.app, reason = record.reason, "an Event is dropped, because too many wait to be written");
         }
@@ -182,48 +183,4 @@ fn event(name: &str, record: &Record, at: Timestamp) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn record() -> Record {
-        Record {
-            app: AppKey::new("argocd", "web"),
-            uid: "u".to_owned(),
-            resource_version: "7".to_owned(),
-            reason: "OperationStarted",
-            message: "Initiated automated sync to 'abc'".to_owned(),
-            severity: Severity::Normal,
-            dest_server: "https://kubernetes.default.svc".to_owned(),
-            dest_namespace: "shop".to_owned(),
-        }
-    }
-
-    #[test]
-    fn events_of_one_moment_have_names_of_their_own() {
-        let mut names = Names::default();
-        let at = Timestamp::from_nanosecond(0x1000).unwrap();
-        let made: Vec<String> = (0..3).map(|_| names.next(&record(), at)).collect();
-        assert_eq!(made, ["web.1000", "web.1001", "web.1002"]);
-    }
-
-    #[test]
-    fn an_event_names_the_application_as_it_was() {
-        let at = "2026-01-02T03:04:05.678Z".parse().unwrap();
-        let event = event("web.1", &record(), at);
-        let expected = json!({
-            "apiVersion": "v1", "kind": "Event",
-            "metadata": {
-                "name": "web.1", "namespace": "argocd",
-                "annotations": {"dest-server": "https://kubernetes.default.svc", "dest-namespace": "shop"},
-            },
-            "involvedObject": {
-                "apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "namespace": "argocd", "name": "web",
-                "uid": "u", "resourceVersion": "7",
-            },
-            "source": {"component": "argocd-application-controller"},
-            "type": "Normal", "reason": "OperationStarted", "message": "Initiated automated sync to 'abc'",
-            "firstTimestamp": "2026-01-02T03:04:05Z", "lastTimestamp": "2026-01-02T03:04:05Z", "count": 1,
-        });
-        assert_eq!(event, expected);
-    }
-}
+mod tests;

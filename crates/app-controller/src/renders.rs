@@ -147,11 +147,11 @@ fn failure(error: RenderError) -> RenderFailure {
 }
 
 fn disabled_tools(tools: &ToolSettings) -> Vec<SourceType> {
-    [
-        (tools.helm_enabled, SourceType::Helm),
-        (tools.kustomize_enabled, SourceType::Kustomize),
-    ]
-    .into_iter()
-    .filter_map(|(enabled, tool)| (!enabled).then_some(tool))
-    .collect()
+    [(tools.helm_enabled, SourceType::Helm), (tools.kustomize_enabled, SourceType::Kustomize)]
+        .into_iter()
+        .filter_map(|(enabled, tool)| (!enabled).then_some(tool))
+        .collect()
 }
+
+#[cfg(test)]
+mod tests;

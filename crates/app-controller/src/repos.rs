@@ -33,13 +33,21 @@ pub(crate) async fn poll(hands: &Hands, repo: RepoUrl, revisions: BTreeSet<Strin
     Event::RepoPolled { repo, started_at, result }
 }
 
-/// Keeps these commits and lets others go.
-pub(crate) async fn pin(hands: &Hands, repo: RepoUrl, commits: BTreeSet<String>) {
-    let commits: BTreeSet<CommitId> = commits.iter().filter_map(|commit| commit.parse().ok()).collect();
+/// Keeps the commits in force of a repository and lets others go.
+pub(crate) async fn pin(hands: &Hands, repo: RepoUrl) {
+    let commits: BTreeSet<CommitId> =
+        hands.in_force.commits(&repo).iter().filter_map(|commit| commit.parse().ok()).collect();
     if let Err(error) = hands.repositories.pin(&Repository::anonymous(repo.clone()), &commits).await {
         // The next poll fetches again what is lost by that.
         tracing::warn!(%repo, %error, "the commits in force cannot be recorded");
     }
+}
+
+/// Forgets all repositories but those that are looked at.
+pub(crate) async fn retain(hands: &Hands) {
+    let kept: Vec<Repository> = hands.in_force.repositories().into_iter().map(Repository::anonymous).collect();
+    hands.local.retain(&kept).await;
+    hands.repositories.retain(&kept).await;
 }
 
 type Commits = BTreeMap<String, Result<String, String>>;
@@ -65,7 +73,9 @@ fn count(hands: &Hands, repo: &RepoUrl, polled: &Result<PollResult, GitError>, t
     let (git, repo) = (&hands.metrics.git, repo.normalized().to_string());
     match polled {
         Ok(found) => {
-            for (times, kind) in [(found.traffic.lists, GitRequest::LsRemote), (found.traffic.fetches, GitRequest::Fetch)] {
+            for (times, kind) in
+                [(found.traffic.lists, GitRequest::LsRemote), (found.traffic.fetches, GitRequest::Fetch)]
+            {
                 for _ in 0..times {
                     git.request(&repo, kind, took / times);
                 }
@@ -103,9 +113,9 @@ mod tests {
         let names = ["a", "b"].map(RevisionName::new);
         let found = PollResult { commits: names.into_iter().zip(results).collect(), ..PollResult::default() };
         let said = outcome(found);
-        let said = said.as_ref().map(|commits| {
-            commits.values().map(|said| said.as_deref().map_err(String::as_str)).collect::<Vec<_>>()
-        });
+        let said = said
+            .as_ref()
+            .map(|commits| commits.values().map(|said| said.as_deref().map_err(String::as_str)).collect::<Vec<_>>());
         assert_eq!(said.map_err(|failure| failure.message.as_str()), expected.map(<[_]>::to_vec));
     }
 
@@ -113,8 +123,7 @@ mod tests {
     fn nothing_is_known_of_a_repository_whose_revisions_all_fail_for_now() {
         let commit = || Ok(ID.parse().unwrap());
         let url = RepoUrl::new("https://git.example/r");
-        let unknown =
-            || Err(GitError::RevisionNotFound { url: url.clone(), revision: "a".to_owned() });
+        let unknown = || Err(GitError::RevisionNotFound { url: url.clone(), revision: "a".to_owned() });
         let late = || Err(GitError::Unsupported { url: url.clone(), detail: "x".to_owned() });
         let passing = || {
             let (step, path) = (GitStep::Read, std::path::PathBuf::from("/d"));

@@ -1,8 +1,8 @@
+use application_api::{PropagationPolicy, constants::SYNC_FIELD_MANAGER};
 use cluster_client::{
     ApplyRequest, Cluster, Conflicts, DeleteRequest, Deleted, Detail, FieldValidation, ObjectRef, Propagation,
     WriteOptions, Written,
 };
-use application_api::{PropagationPolicy, constants::SYNC_FIELD_MANAGER};
 use kube_object::{ApiError, CompactObject, Object};
 use object_diff::DryRunBody;
 use reconciler::{ActingAs, Answer, AppKey, Call, ClusterRequest, DryRun, Validation};
@@ -130,15 +130,19 @@ impl Sender<'_> {
         &self,
         mut send: impl FnMut() -> F,
     ) -> Result<T, ApiError> {
-        retrying(ATTEMPTS, || self.hands.leads(), || {
-            let fence = self.hands.fence();
-            // A future does nothing before it is awaited.
-            let sent = send();
-            async move {
-                fence?;
-                sent.await
-            }
-        })
+        retrying(
+            ATTEMPTS,
+            || self.hands.leads(),
+            || {
+                let fence = self.hands.fence();
+                // A future does nothing before it is awaited.
+                let sent = send();
+                async move {
+                    fence?;
+                    sent.await
+                }
+            },
+        )
         .await
     }
 
@@ -206,3 +210,6 @@ fn acting_as(acting_as: &ActingAs) -> cluster_client::ActingAs {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

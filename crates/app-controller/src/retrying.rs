@@ -14,20 +14,13 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// Sends a request again while its failure is a passing one and `may_go_on` says so.
-pub(crate) async fn retrying<T, F, S>(
-    attempts: usize,
-    may_go_on: impl Fn() -> bool,
-    send: S,
-) -> Result<T, ApiError>
+pub(crate) async fn retrying<T, F, S>(attempts: usize, may_go_on: impl Fn() -> bool, send: S) -> Result<T, ApiError>
 where
     S: FnMut() -> F,
     F: Future<Output = Result<T, ApiError>>,
 {
-    let waits = ExponentialBuilder::new()
-        .with_min_delay(FIRST_WAIT)
-        .with_factor(2.0)
-        .with_max_times(attempts)
-        .with_jitter();
+    let waits =
+        ExponentialBuilder::new().with_min_delay(FIRST_WAIT).with_factor(2.0).with_max_times(attempts).with_jitter();
     send.retry(waits)
         .when(|error: &ApiError| error.class() == ErrorClass::Retry && may_go_on())
         .adjust(|error, planned| planned.map(|planned| wait_of(error, planned)))
@@ -46,10 +39,14 @@ mod tests {
 
     async fn check(code: u16, may_go_on: bool, expected_sent: usize) {
         let mut sent = 0;
-        let result: Result<(), ApiError> = retrying(ATTEMPTS, || may_go_on, || {
-            sent += 1;
-            async move { Err(ApiError { code, ..ApiError::no_answer("no") }) }
-        })
+        let result: Result<(), ApiError> = retrying(
+            ATTEMPTS,
+            || may_go_on,
+            || {
+                sent += 1;
+                async move { Err(ApiError { code, ..ApiError::no_answer("no") }) }
+            },
+        )
         .await;
         assert!(result.is_err());
         assert_eq!(sent, expected_sent, "{code} {may_go_on}");

@@ -53,9 +53,7 @@ struct Known {
 impl SettingsWatch {
     /// Reads the settings again whenever something changes, for ever.
     pub(crate) async fn follow(mut self) {
-        let events = |source: Source, name: &str| {
-            self.watch(name).map(move |event| (source, event)).boxed()
-        };
+        let events = |source: Source, name: &str| self.watch(name).map(move |event| (source, event)).boxed();
         let mut events = select(events(Source::ArgocdCm, ARGOCD_CM), events(Source::CommandParams, COMMAND_PARAMS));
         let mut maps = ConfigMaps::default();
         let mut problems = Vec::new();
@@ -198,7 +196,8 @@ mod tests {
         let mut step = |source, event, changed: bool, expected: Option<&str>| {
             assert_eq!(maps.take(source, event), changed);
             let layers = maps.layers(&given);
-            let found = layers.map(|layers| layers.argocd_cm.get("timeout.reconciliation").cloned().unwrap_or_default());
+            let found =
+                layers.map(|layers| layers.argocd_cm.get("timeout.reconciliation").cloned().unwrap_or_default());
             assert_eq!(found.as_deref(), expected);
         };
         let object = |value| WatchEvent::Object(config_map(ARGOCD_CM, value), Phase::Initial);

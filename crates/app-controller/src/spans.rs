@@ -12,6 +12,10 @@ use tracing::{Span, field, info_span};
 
 use crate::labels::Labels;
 
+/// Rules under which an Application waits for something that belongs to its reconciliation.
+const WAITS: [&str; 6] =
+    ["ResolvingRevision", "Rendering", "ListingKinds", "Sweeping", "DryRunning", "OperationRunning"];
+
 /// The reconciliations under way.
 #[derive(Default)]
 pub(crate) struct Reconciles {
@@ -22,12 +26,23 @@ pub(crate) struct Reconciles {
 
 struct Open {
     span: Span,
+    /// The revision that the span shows.
+    revision: String,
     since: Instant,
     /// Effects whose outcome has not come.
     outstanding: usize,
     /// Whether the Application waits for something that belongs to the reconciliation.
     waits: bool,
     step: Option<(Step, Span)>,
+}
+
+impl Open {
+    fn show_revision(&mut self, revision: &str) {
+        if self.revision != revision {
+            revision.clone_into(&mut self.revision);
+            self.span.record("revision", revision);
+        }
+    }
 }
 
 /// A step of a sync.
@@ -44,7 +59,7 @@ impl Reconciles {
             Effect::Render { app, commit, .. } => {
                 self.revisions.insert(app.clone(), commit.clone());
                 let open = self.busy(app);
-                open.span.record("revision", commit);
+                open.show_revision(commit);
                 info_span!(parent: &open.span, "render", revision = commit)
             }
             Effect::Request { app, request, .. } => request_span(self.busy(app), request),
@@ -80,7 +95,9 @@ impl Reconciles {
     /// Ends the spans of Applications that are idle.
     pub(crate) fn end_idle(&mut self, metrics: &AppMetrics, labels: &Labels) {
         for (app, open) in self.open.extract_if(|_, open| open.outstanding == 0 && !open.waits) {
-            metrics.reconciled(&app.namespace, &labels.of(&app).dest_server, open.since.elapsed());
+            let took = open.since.elapsed();
+            tracing::debug!(parent: &open.span, ?took, "reconciliation ended");
+            metrics.reconciled(&app.namespace, &labels.of(&app).dest_server, took);
         }
     }
 
@@ -88,10 +105,10 @@ impl Reconciles {
         let revision = self.revisions.get(app);
         let open = self.open.entry(app.clone()).or_insert_with(|| {
             let span = info_span!(parent: None, "reconcile", %app, revision = field::Empty);
-            if let Some(revision) = revision {
-                span.record("revision", revision);
-            }
-            Open { span, since: Instant::now(), outstanding: 0, waits: false, step: None }
+            let since = Instant::now();
+            let mut open = Open { span, revision: String::new(), since, outstanding: 0, waits: false, step: None };
+            open.show_revision(revision.map_or("", String::as_str));
+            open
         });
         open.outstanding += 1;
         open
@@ -100,7 +117,7 @@ impl Reconciles {
     fn note(&mut self, published: &Published) {
         if let Some(open) = self.open.get_mut(&published.app) {
             let rule = published.why.first().map_or("", |(_, reason)| reason.rule());
-            open.waits = matches!(rule, "Rendering" | "ListingKinds" | "Sweeping" | "DryRunning" | "OperationRunning");
+            open.waits = WAITS.contains(&rule);
         }
     }
 }
@@ -156,7 +173,8 @@ fn step_of(json: &[u8]) -> Step {
         #[serde(borrow)]
         annotations: Option<BTreeMap<Cow<'a, str>, Cow<'a, str>>>,
     }
-    let annotations = serde_json::from_slice::<Outline<'_>>(json).unwrap_or_default().metadata.annotations.unwrap_or_default();
+    let annotations =
+        serde_json::from_slice::<Outline<'_>>(json).unwrap_or_default().metadata.annotations.unwrap_or_default();
     let wave = annotations.get(SYNC_WAVE_ANNOTATION).and_then(|wave| wave.trim().parse().ok());
     let hook = annotations.get(HOOK_ANNOTATION).and_then(|hooks| hooks.split(',').next()).map(str::trim);
     let default = Step::default();
@@ -167,18 +185,4 @@ fn step_of(json: &[u8]) -> Step {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_step_is_read_from_annotations() {
-        let check = |json: &str, phase: &str, wave| {
-            assert_eq!(step_of(json.as_bytes()), Step { phase: phase.to_owned(), wave }, "{json}");
-        };
-        check("{}", "Sync", 0);
-        check(r#"{"metadata":{"annotations":null,"name":"a"},"spec":{"a":[1]}}"#, "Sync", 0);
-        check(r#"{"metadata":{"annotations":{"argocd.argoproj.io/sync-wave":"-2"}}}"#, "Sync", -2);
-        check(r#"{"metadata":{"annotations":{"argocd.argoproj.io/hook":"PreSync,Sync","a\n":"b"}}}"#, "PreSync", 0);
-        check(r#"{"metadata":{"annotations":{"argocd.argoproj.io/sync-wave":"x"}}}"#, "Sync", 0);
-    }
-}
+mod tests;

@@ -128,7 +128,10 @@ impl Follower {
                 tracing::warn!(gvk = %self.resource.gvk, code = error.code, %error, "watch failed; it is tried again");
             }
             WatchEvent::KindGone => tracing::info!(gvk = %self.resource.gvk, "the kind is not served any more"),
-            WatchEvent::Listed { .. } | WatchEvent::Resumed => {}
+            WatchEvent::Listed { .. } => {
+                self.metrics.update(server, |state| state.synced_at = Some(std::time::Instant::now()));
+            }
+            WatchEvent::Resumed => {}
         }
     }
 
@@ -140,11 +143,13 @@ impl Follower {
             WatchEvent::Deleted(object) => WatchChange::Deleted(Box::new(self.named(object))),
             WatchEvent::Failed(error) => WatchChange::Failed(error),
             WatchEvent::KindGone => WatchChange::KindGone,
-            WatchEvent::Resumed => return None,
+            WatchEvent::Resumed => WatchChange::Resumed,
             WatchEvent::Skipped { reason } => {
                 let kind = &self.resource.gvk;
                 tracing::warn!(gvk = %kind, reason, "an event of a watch cannot be read; one object is not known as it is");
-                WatchChange::Failed(ApiError::no_answer(format!("an event of the watch of {kind} cannot be read: {reason}")))
+                WatchChange::Failed(ApiError::no_answer(format!(
+                    "an event of the watch of {kind} cannot be read: {reason}"
+                )))
             }
         })
     }

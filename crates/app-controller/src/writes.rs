@@ -84,7 +84,8 @@ fn ended_sync<'a>(patch: &Value, application: &'a Object) -> Option<EndedSync<'a
     let state = |path: &[&str]| application.get(&[&["status", "operationState"], path].concat());
     let phase = state(&["phase"])?.as_str().filter(|phase| matches!(*phase, "Succeeded" | "Failed" | "Error"))?;
     let time = |field: &str| state(&[field])?.as_str()?.parse::<Timestamp>().ok();
-    let took = time("finishedAt").zip(time("startedAt")).and_then(|(end, start)| end.duration_since(start).try_into().ok());
+    let took =
+        time("finishedAt").zip(time("startedAt")).and_then(|(end, start)| end.duration_since(start).try_into().ok());
     Some(EndedSync {
         phase,
         dry_run: state(&["operation", "sync", "dryRun"]).and_then(Value::as_bool).unwrap_or_default(),

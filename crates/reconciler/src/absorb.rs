@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use access_control::Project;
 use application_api::AppProject;
 use jiff::Timestamp;
 use kube_object::{ApiError, ClusterId, ErrorClass, Gvk, Object, ObjectKey};
@@ -10,6 +9,7 @@ use live_state::{Change, Detail, WakeLevel};
 use object_health::Overrides;
 
 use crate::app::AppState;
+use crate::spec::KnownProject;
 use crate::state::State;
 use crate::{AppKey, Effect, Event, Leadership, Ticket, WatchChange};
 
@@ -156,6 +156,7 @@ impl State {
                 self.wake_for(&changes);
                 self.cluster.discover(now);
             }
+            WatchChange::Resumed => self.cluster.watch_resumed(&group_kind),
             WatchChange::Failed(error) => {
                 let woken = self.cluster.watch_failed(&group_kind, error);
                 self.dirty.extend(woken);
@@ -193,7 +194,7 @@ impl State {
         if *gvk == Self::application_kind() {
             self.take_application(object);
         } else if *gvk == Self::project_kind() {
-            let project = AppProject::from_object(object).map(|project| Arc::new(Project::of(&project)));
+            let project = AppProject::from_object(object).map(|project| Arc::new(KnownProject::of(&project)));
             self.projects.insert(object.name().to_owned(), project.map_err(|error| error.to_string()));
             self.projects_changed(object.name());
         }
@@ -232,6 +233,7 @@ impl State {
         } else if *gvk == Self::project_kind() {
             self.projects.remove(name);
             self.default_project_asked = false;
+            self.default_project_awaited = None;
             self.projects_changed(name);
             self.ensure_default_project();
         }
@@ -304,6 +306,7 @@ impl State {
                 app.rereading = false;
                 if is_newer(object.resource_version(), &app.resource_version) {
                     app.update(&object);
+                    app.make_stale();
                 }
                 app.forget_run_if_changed();
                 self.dirty.insert(key.clone());

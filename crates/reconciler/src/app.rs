@@ -151,6 +151,9 @@ pub(crate) struct PendingWrite {
 /// A refresh that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refresh {
+    /// The annotations that ask for it, so that a later request is told from it.
+    pub(crate) request: [Option<String>; 2],
+    /// When it was seen.
     pub(crate) asked_at: Timestamp,
     pub(crate) reuse: Reuse,
     /// Whether the render was asked for again (hard refreshes).

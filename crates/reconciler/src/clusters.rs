@@ -286,6 +286,13 @@ impl Cluster {
         self.kinds.get(group_kind).is_some_and(|kind| kind.listed)
     }
 
+    /// Notes that a watch goes on.
+    pub(crate) fn watch_resumed(&mut self, group_kind: &GroupKind) {
+        if let Some(kind) = self.kinds.get_mut(group_kind) {
+            kind.failure = None;
+        }
+    }
+
     /// Notes that a watch fails; returns who waits for its first list.
     pub(crate) fn watch_failed(&mut self, group_kind: &GroupKind, error: ApiError) -> BTreeSet<AppKey> {
         let Some(kind) = self.kinds.get_mut(group_kind) else { return BTreeSet::new() };

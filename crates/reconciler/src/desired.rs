@@ -128,7 +128,9 @@ impl State {
 
     fn want_revisions(&mut self, app: &AppState, application: &Application, spec: &Spec, now: Timestamp) {
         let mut wants = BTreeSet::from([(spec.source.repo_url.clone(), spec.source.target_revision.clone())]);
-        if let Some((source, revision)) = crate::operate::operation_revision(app, application, spec) {
+        if let Some((source, revision)) = crate::operate::operation_revision(app, application, spec)
+            && !(source == app.main.source && revision == app.main.commit)
+        {
             wants.insert((source.repo_url, revision));
         }
         self.repos.want(&app.key, &wants, now);
@@ -159,6 +161,11 @@ impl State {
         revision: &str,
         now: Timestamp,
     ) -> Result<String, ViewProblem> {
+        if app.main.source == *source && app.main.commit == revision && app.main.rendered.is_some() {
+            // The operation is about the commit in force: nothing has to be asked.
+            app.operation_view = None;
+            return Ok(revision.to_owned());
+        }
         let commit = match self.repos.look_up(&app.key, &source.repo_url, revision, None) {
             Lookup::Pending => {
                 return Err(ViewProblem::Pending(Reason::ResolvingRevision {
@@ -260,7 +267,12 @@ impl State {
             self.cluster.await_kind(key, now);
         }
         view.targets = Some(Arc::new(targets));
-        view.comparison = None;
+        // Of the same destination, kinds and permissions, the comparison before tells what changed in Git.
+        let same_rules = view
+            .targets_of
+            .as_ref()
+            .is_some_and(|before| TargetsKey { render: made_of.render, ..before.clone() } == made_of);
+        if !same_rules {}
         view.targets_of = Some(made_of);
         view.stale = true;
         Ok(())

@@ -48,6 +48,8 @@ pub enum Effect {
         /// Commits in force.
         commits: BTreeSet<String>,
     },
+    /// Forget all repositories but these.
+    RetainRepos(BTreeSet<RepoUrl>),
     /// Render a source at a commit.
     Render {
         /// For which Application.

@@ -118,6 +118,8 @@ pub enum WatchChange {
     Deleted(Box<Object>),
     /// The kind is not served any more.
     KindGone,
+    /// The watch goes on after a failure.
+    Resumed,
     /// The watch cannot be kept at present; it goes on trying.
     Failed(ApiError),
 }

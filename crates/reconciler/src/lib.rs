@@ -25,6 +25,8 @@ mod repos;
 mod spec;
 mod state;
 mod status;
+#[cfg(test)]
+mod tests;
 
 pub use app_key::{AppKey, Ticket};
 pub use effect::{ActingAs, Call, ClusterRequest, DryRun, Effect, Published, Record, Reuse, Severity, Validation};

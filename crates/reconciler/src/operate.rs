@@ -69,9 +69,14 @@ impl State {
             return Operated::Busy;
         }
         resume(app, application);
+        if app.run.as_ref().is_some_and(|run| run.state.finished_at.is_some() && !run.stored) {
+            // The write that ends the attempt did not come through: nothing goes on before it is stored.
+            return Operated::Draft(self.finish(app, application));
+        }
         if let Some(refusal) = unsupported(application) {
             return Operated::Draft(self.end_operation(app, application, OperationPhase::Error, refusal, now));
         }
+        self.time_out(app, now);
         if let Some(run) = &mut app.run {
             match retry_state(&run.state, now) {
                 RetryState::NotWaiting => {}
@@ -108,6 +113,22 @@ impl State {
             return Operated::Draft(Draft::default());
         }
         self.run(app, application, spec, &source, &commit, now)
+    }
+
+    /// Ends an operation that runs longer than the settings allow.
+    fn time_out(&self, app: &mut AppState, now: Timestamp) {
+        let Some(limit) = self.settings.as_ref().and_then(|settings| settings.sync_timeout) else { return };
+        let Some(run) = &mut app.run else { return };
+        let until = run.state.started_at.timestamp() + limit;
+        if run.state.phase != OperationPhase::Running {
+            return;
+        }
+        if until <= now {
+            run.state.phase = OperationPhase::Terminating;
+            "operation is terminating due to timeout".clone_into(&mut run.state.message);
+        } else {
+            app.wake(until);
+        }
     }
 
     fn run(
@@ -162,7 +183,7 @@ impl State {
             return Operated::Draft(Draft { state: Some(run.state.clone()), ..Draft::default() });
         }
         run.input = Some(input);
-        self.act(app, spec, next.actions);
+        self.act(app, spec, next.actions, now);
         Operated::Busy
     }
 
@@ -244,7 +265,7 @@ impl State {
     }
 
     /// Sends the actions of a step.
-    fn act(&mut self, app: &mut AppState, spec: &Spec, actions: Vec<ClusterAction>) {
+    fn act(&mut self, app: &mut AppState, spec: &Spec, actions: Vec<ClusterAction>, now: Timestamp) {
         for action in actions {
             let ticket = self.ticket();
             match self.request_of(app, spec, &action, None) {
@@ -264,6 +285,8 @@ impl State {
             }
         }
         if app.run.as_ref().is_some_and(|run| run.waiting.is_empty()) {
+            // Nothing was sent: the outcomes are known already.
+            record_outcomes(app, now);
             self.dirty.insert(app.key.clone());
         }
     }
@@ -282,16 +305,7 @@ impl State {
         {
             run.outcomes.push(ActionOutcome { action: pending.action, result });
         }
-        let Some(run) = &mut app.run else { return None };
-        if run.waiting.is_empty()
-            && let Some(input) = run.input.take()
-        {
-            let outcomes = std::mem::take(&mut run.outcomes);
-            run.state = record(&input, run.state.clone(), &outcomes);
-            run.stored = false;
-            run.last_action_at = Some(now);
-            app.make_stale();
-        }
+        record_outcomes(app, now);
         None
     }
 
@@ -424,6 +438,17 @@ impl State {
         self.effects.push(Effect::Request { app: app.key.clone(), ticket, request: Box::new(request) });
         None
     }
+}
+
+/// Records what came of a step's actions, when the last of them is answered.
+fn record_outcomes(app: &mut AppState, now: Timestamp) {
+    let Some(run) = app.run.as_mut().filter(|run| run.waiting.is_empty()) else { return };
+    let Some(input) = run.input.take() else { return };
+    let outcomes = std::mem::take(&mut run.outcomes);
+    run.state = record(&input, run.state.clone(), &outcomes);
+    run.stored = false;
+    run.last_action_at = Some(now);
+    app.make_stale();
 }
 
 /// Takes up an operation that the Application's status says is running, or that somebody asked to end.

@@ -1,6 +1,7 @@
 //! One look at one Application: from what is known to what comes next.
 
 use app_compare::{Destination, ObjectPermission};
+use application_api::constants as names;
 use application_api::{Application, ConditionType, OperationPhase, Reason, RefreshKind};
 use jiff::Timestamp;
 use kube_object::{ClusterId, GroupKind, Scope};
@@ -15,6 +16,8 @@ use crate::{Leadership, Reuse};
 
 /// How soon a prune is looked at again that waits for the manifests of other Applications.
 const UNSETTLED_WAIT: jiff::SignedDuration = jiff::SignedDuration::from_millis(500);
+/// How long the project `default` is waited for after this daemon asked for it.
+const DEFAULT_PROJECT_WAIT: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
 
 impl State {
     pub(crate) fn pass(&mut self, app: &mut AppState, now: Timestamp) {
@@ -48,6 +51,9 @@ impl State {
             app.reason = Some(Reason::SkipReconcile);
             return;
         }
+        if self.awaits_default_project(app, &application, now) {
+            return;
+        }
         self.notice_refresh(app, &application, now);
         let checked = self.check_spec(&application);
         if application.is_deleting() {
@@ -60,6 +66,22 @@ impl State {
         }
     }
 
+    /// Tells whether an Application waits for the project `default` on its way into being; not for ever, since it may not
+    /// come to be.
+    fn awaits_default_project(&mut self, app: &mut AppState, application: &Application, now: Timestamp) -> bool {
+        let name = names::DEFAULT_PROJECT;
+        if application.spec.project() != name || self.projects.contains_key(name) || !self.default_project_asked {
+            return false;
+        }
+        let until = *self.default_project_awaited.get_or_insert(now) + DEFAULT_PROJECT_WAIT;
+        if until <= now {
+            return false;
+        }
+        app.reason = Some(Reason::CachesFilling { missing: format!("the AppProject {name}, which is being created") });
+        app.wake(until);
+        true
+    }
+
     pub(crate) fn check_spec(&self, application: &Application) -> Checked {
         let settings = self.settings.as_ref().expect("missing() has looked");
         spec::check(application, &self.projects, settings)
@@ -70,14 +92,17 @@ impl State {
             app.refresh = None;
             return;
         };
-        if app.refresh.is_some() {
+        let request = [names::REFRESH_ANNOTATION, names::REFRESH_TIMESTAMP_ANNOTATION]
+            .map(|name| application.metadata.annotations.get(name).cloned());
+        if app.refresh.as_ref().is_some_and(|refresh| refresh.request == request) {
             return;
         }
         let reuse = if kind == RefreshKind::Hard { Reuse::Never } else { Reuse::Allowed };
-        app.refresh = Some(Refresh { asked_at: now, reuse, rendered: false });
+        app.refresh = Some(Refresh { request, asked_at: now, reuse, rendered: false });
         app.make_stale();
         if reuse == Reuse::Never {
             self.memo.forget_verdicts();
+            app.main.comparison = None;
         }
         for source in application.spec.sources().iter() {
             self.repos.ask(&source.repo_url, now);
@@ -208,6 +233,7 @@ impl Spec {
     ) -> Option<String> {
         let cluster = self.project_cluster();
         self.project
+            .permissions
             .permits_object(group_kind, scope, namespace, name, &cluster)
             .err()
             .map(|refusal| refusal.to_string())

@@ -33,7 +33,10 @@ impl State {
             .filter(|resource| resource.status.is_some() && !belongs_to_other(resource))
             .map(|resource| AutoSyncResource {
                 key: &resource.key,
-                out_of_sync: resource.status == Some(SyncStatusCode::OutOfSync),
+                out_of_sync: resource.status == Some(SyncStatusCode::OutOfSync)
+                    && !(resource.requires_pruning && is_kept(resource, policy))
+                    // What is on its way out is neither healed nor pruned again.
+                    && !resource.live.as_ref().is_some_and(|live| live.deleting),
                 requires_pruning: resource.requires_pruning,
                 heal: app.heals.get(&resource.key).copied().unwrap_or_default(),
                 changed_by: resource.changed_by.clone(),
@@ -288,6 +291,12 @@ fn refusal_of(target: &app_compare::Target) -> Option<String> {
 /// Tells whether an object is another Application's: it is neither applied nor pruned here (decision 9).
 pub(crate) fn belongs_to_other(resource: &ResourceComparison) -> bool {
     resource.owned_by_other.is_some() || resource.handed_over_to.is_some()
+}
+
+/// Tells whether a sync never prunes an object (`Prune=false`).
+fn is_kept(resource: &ResourceComparison, policy: Option<&application_api::SyncPolicy>) -> bool {
+    let default = policy.and_then(|policy| policy.sync_options.prune());
+    resource.options.prune.or(default) == Some(RemovalOption::Never)
 }
 
 /// Tells whether prunes that ask for approval have it: approved at the start of the operation or later.

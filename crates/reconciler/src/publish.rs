@@ -38,7 +38,7 @@ impl State {
 fn explanations(app: &AppState) -> Vec<(Option<Box<str>>, Reason)> {
     let mut lines: Vec<(Option<Box<str>>, Reason)> = app.reason.iter().map(|reason| (None, reason.clone())).collect();
     let resources = app.running_view().comparison.iter().flat_map(|comparison| &comparison.resources);
-    for resource in resources.filter(|resource| resource.reason != Reason::ObjectSame) {
+    for resource in resources {
         lines.push((Some(resource.key.to_string().into_boxed_str()), resource.reason.clone()));
     }
     lines

@@ -19,6 +19,8 @@ pub(crate) struct Repos {
     wants: HashMap<AppKey, BTreeSet<(RepoUrl, String)>>,
     holds: HashMap<AppKey, BTreeSet<(RepoUrl, String)>>,
     next_poll: BTreeSet<(Timestamp, RepoUrl)>,
+    /// A repository is looked at no longer.
+    dropped: bool,
     /// Repositories whose commits in force have changed since they were pinned.
     unpinned: BTreeSet<RepoUrl>,
 }
@@ -187,6 +189,10 @@ impl Repos {
     ) -> BTreeSet<AppKey> {
         let Some(repo) = self.all.get_mut(url) else { return BTreeSet::new() };
         repo.in_flight = false;
+        if repo.wanted.is_empty() {
+            self.forget(url);
+            return BTreeSet::new();
+        }
         let mut woken = std::mem::take(&mut repo.waiting);
         let wait = match result {
             Ok(commits) => {
@@ -215,8 +221,11 @@ impl Repos {
         woken
     }
 
-    /// Pins the commits in force where they have changed.
+    /// Pins the commits in force where they have changed, and lets repositories go that nobody looks at.
     pub(crate) fn pin_changed(&mut self, effects: &mut Vec<Effect>) {
+        if std::mem::take(&mut self.dropped) {
+            effects.push(Effect::RetainRepos(self.all.keys().cloned().collect()));
+        }
         for url in std::mem::take(&mut self.unpinned) {
             let Some(repo) = self.all.get(&url) else { continue };
             effects.push(Effect::PinRevisions { repo: url, commits: repo.held.keys().cloned().collect() });
@@ -238,11 +247,16 @@ impl Repos {
             }
         }
         repo.waiting.remove(app);
+        // The answer of a poll under way is awaited.
         if repo.wanted.is_empty() && !repo.in_flight {
-            let at = repo.next_poll;
-            self.all.remove(url);
-            self.next_poll.remove(&(at, url.clone()));
+            self.forget(url);
         }
+    }
+
+    fn forget(&mut self, url: &RepoUrl) {
+        let Some(repo) = self.all.remove(url) else { return };
+        self.dropped = true;
+        self.next_poll.remove(&(repo.next_poll, url.clone()));
     }
 }
 

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use access_control::Project;
-use application_api::{Application, ApplicationSource, SyncOptions};
+use application_api::{AppProject, Application, ApplicationSource, SyncOptions};
 use kube_object::ClusterId;
 use settings::Settings;
 
 /// What a valid spec comes down to.
 #[derive(Clone, Debug)]
 pub(crate) struct Spec {
-    pub(crate) project: Arc<Project>,
+    pub(crate) project: Arc<KnownProject>,
     pub(crate) source: ApplicationSource,
     pub(crate) cluster: ClusterId,
     /// Name of the cluster, for the project's destinations.
@@ -29,6 +29,27 @@ pub(crate) struct Checked {
     pub(crate) problems: Vec<String>,
 }
 
+/// A project with what it asks for and is not built yet.
+#[derive(Debug)]
+pub(crate) struct KnownProject {
+    pub(crate) permissions: Project,
+    unsupported: Vec<&'static str>,
+}
+
+impl KnownProject {
+    pub(crate) fn of(project: &AppProject) -> Self {
+        let spec = &project.spec;
+        let asked = [
+            ("syncWindows", !spec.sync_windows.is_empty()),
+            ("signatureKeys", !spec.signature_keys.is_empty()),
+            ("sourceIntegrity", spec.source_integrity.is_some()),
+            ("permitOnlyProjectScopedClusters", spec.permit_only_project_scoped_clusters),
+        ];
+        let unsupported = asked.into_iter().filter(|(_, asked)| *asked).map(|(field, _)| field).collect();
+        Self { permissions: Project::of(project), unsupported }
+    }
+}
+
 /// Application sync options that would change what a sync does and are not built yet.
 const UNSUPPORTED_OPTIONS: [&str; 5] = [
     "Replace=true",
@@ -41,7 +62,7 @@ const UNSUPPORTED_OPTIONS: [&str; 5] = [
 /// Checks a spec.
 pub(crate) fn check(
     application: &Application,
-    projects: &HashMap<String, Result<Arc<Project>, String>>,
+    projects: &HashMap<String, Result<Arc<KnownProject>, String>>,
     settings: &Settings,
 ) -> Checked {
     let spec = &application.spec;
@@ -63,9 +84,18 @@ pub(crate) fn check(
     if let (Some(project), Some((server, name))) = (&project, &destination) {
         let server = ClusterId::new(server);
         let cluster = access_control::Cluster { server: &server, name, project: "" };
-        problems.extend(project.permits_source(&source.repo_url).err().map(|refusal| refusal.to_string()));
-        problems
-            .extend(project.permits_destination(&spec.destination, &cluster).err().map(|refusal| refusal.to_string()));
+        problems.extend(project.permissions.permits_source(&source.repo_url).err().map(|refusal| refusal.to_string()));
+        problems.extend(
+            project
+                .permissions
+                .permits_destination(&spec.destination, &cluster)
+                .err()
+                .map(|refusal| refusal.to_string()),
+        );
+        problems.extend(project.unsupported.iter().map(|field| {
+            let project = spec.project();
+            format!("spec.{field} of project '{project}' is not supported yet, and syncing without it could do what it forbids")
+        }));
     }
     check_policy(application, settings, &mut problems);
     let resolved = project.zip(destination).map(|(project, (_, server_name))| Spec {
@@ -90,6 +120,11 @@ fn check_source(application: &Application, source: &ApplicationSource, problems:
     if source.repo_url.is_empty() || source.path.is_empty() && source.chart.is_empty() {
         problems.push("spec.source.repoURL and either spec.source.path or spec.source.chart are required".to_owned());
         return;
+    }
+    if !source.tag_prefix.is_empty() {
+        problems.push(
+            "spec.source.tagPrefix is not supported yet, and without it another revision would be chosen".to_owned(),
+        );
     }
     if source.is_helm() && source.target_revision.is_empty() {
         problems.push("spec.source.targetRevision is required if the manifest source is a helm chart".to_owned());

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use access_control::Project;
 use application_api::constants as names;
 use jiff::{SignedDuration, Timestamp};
 use kube_object::{ClusterId, Gvk};
@@ -14,6 +13,7 @@ use crate::app::AppState;
 use crate::clusters::Cluster;
 use crate::memo::Memo;
 use crate::repos::{Interval, Repos};
+use crate::spec::KnownProject;
 use crate::{AppKey, Effect, Event, Leadership, Ticket};
 
 /// The interval that stands for no polling by time.
@@ -34,10 +34,12 @@ pub struct State {
     pub(crate) cluster: Cluster,
     pub(crate) live: LiveState,
     pub(crate) apps: BTreeMap<AppKey, Box<AppState>>,
-    pub(crate) projects: HashMap<String, Result<Arc<Project>, String>>,
+    pub(crate) projects: HashMap<String, Result<Arc<KnownProject>, String>>,
     /// Counts changes of projects and settings, so that targets made under older ones are recognised.
     pub(crate) project_generation: u64,
     pub(crate) default_project_asked: bool,
+    /// Since when an Application has waited for the project `default`, which this daemon creates.
+    pub(crate) default_project_awaited: Option<Timestamp>,
     pub(crate) repos: Repos,
     pub(crate) memo: Memo,
     pub(crate) dirty: BTreeSet<AppKey>,
@@ -60,6 +62,7 @@ impl State {
             projects: HashMap::new(),
             project_generation: 0,
             default_project_asked: false,
+            default_project_awaited: None,
             repos: Repos::default(),
             memo: Memo::default(),
             dirty: BTreeSet::new(),

@@ -117,6 +117,10 @@ impl State {
             new.history = history;
         }
         let asked = clears_refresh || !matches!(draft.operation, OperationWrite::Keep);
+        if new.health.status == Some(HealthStatusCode::Progressing) && draft.state.is_none() {
+            // Pods come and go during a rollout: their images are recorded with the change of health that ends it.
+            new.summary.images.clone_from(&old.summary.images);
+        }
         let differs = new != old || application.status.is_none();
         if !asked && !differs {
             return;
@@ -205,7 +209,7 @@ impl State {
         } else if let Some(comparison) = comparison.filter(|_| !findings.keep_sync) {
             status.sync.status = comparison.sync.clone().unwrap_or_default();
         }
-        if findings.health_unknown {
+        if findings.health_unknown || (findings.sync_unknown && old.health.status.is_none()) {
             status.health = health_of(old, &Health::new(object_health::HealthStatus::Unknown, ""), now);
         }
         let Some(comparison) = comparison else { return status };

@@ -88,11 +88,26 @@ pub(crate) enum KeyUse {
     Read,
     /// It belongs to another component, or changes how fast things go and not what comes out.
     Elsewhere,
+    /// It is read, and nothing acts on it yet.
+    NotYet,
     /// It would change the result and is not supported.
     Unsupported,
     /// Not a key of Argo CD.
     Unknown,
 }
+
+/// Keys that are read and not acted on yet.
+const NOT_YET: [(Layer, &str); 9] = [
+    (Layer::ArgocdCm, "application.instanceLabelKey"),
+    (Layer::ArgocdCm, "resource.compareoptions"),
+    (Layer::ArgocdCm, "resource.customizations.ignoreDifferences."),
+    (Layer::ArgocdCm, "resource.respectRBAC"),
+    (Layer::ArgocdCm, "resource.sensitive.mask.annotations"),
+    (Layer::ArgocdCm, "timeout.hard.reconciliation"),
+    (Layer::CommandParams, "application.namespaces"),
+    (Layer::CommandParams, "controller.resource.health.persist"),
+    (Layer::ArgocdCm, "kustomize.buildOptions"),
+];
 
 const UNSUPPORTED_CM: [&str; 9] = [
     "globalProjects",
@@ -164,6 +179,9 @@ const ELSEWHERE_PARAMS: [&str; 13] = [
 pub(crate) fn key_use(layer: Layer, key: &str) -> KeyUse {
     let among =
         |list: &[&str]| list.iter().any(|own| if own.ends_with('.') { key.starts_with(own) } else { key == *own });
+    if NOT_YET.iter().any(|(own, name)| *own == layer && among(&[name])) {
+        return KeyUse::NotYet;
+    }
     if ALL.iter().any(|setting| setting.config_map == Some((layer, key))) {
         return KeyUse::Read;
     }

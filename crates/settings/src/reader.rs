@@ -81,6 +81,7 @@ impl<'a> Reader<'a> {
                 let (kind, message) = match key_use(layer, key) {
                     KeyUse::Read | KeyUse::Elsewhere => continue,
                     KeyUse::Unsupported => (ProblemKind::Unsupported, "this is not supported; it has no effect"),
+                    KeyUse::NotYet => (ProblemKind::Unsupported, "nothing acts on this yet; it has no effect"),
                     KeyUse::Unknown => (ProblemKind::Unknown, "this is no key of Argo CD; it has no effect"),
                 };
                 self.problem(layer, key, kind, message.to_owned());

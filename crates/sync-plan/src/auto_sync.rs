@@ -101,8 +101,11 @@ fn decide(input: &AutoSyncInput<'_>, now: Timestamp) -> Result<Operation, Refusa
     }
     let prune = automated.prune == Some(true) && input.desired == Desired::Verified;
     // What a sync could settle: it would be started again and again for anything else.
-    let settleable: Vec<&AutoSyncResource<'_>> =
-        input.resources.iter().filter(|resource| resource.out_of_sync && (prune || !resource.requires_pruning)).collect();
+    let settleable: Vec<&AutoSyncResource<'_>> = input
+        .resources
+        .iter()
+        .filter(|resource| resource.out_of_sync && (prune || !resource.requires_pruning))
+        .collect();
     let in_doubt = || Reason::DesiredInDoubt { revision: revision(), out_of_sync };
     if settleable.is_empty() {
         return no(if automated.prune == Some(true) { in_doubt() } else { Reason::PruneOff { objects: out_of_sync } });

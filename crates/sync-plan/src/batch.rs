@@ -6,7 +6,7 @@ use application_api::{OperationPhase, ResourceResult, ResultCode, SyncPhase};
 
 use crate::plan::{Change, ClusterAction, KindState, PlanHealth, PlanResource, PruneRule, RunMode};
 use crate::record::{dry_run_suffix, images_of, kubectl_name, result_of};
-use crate::step::{Pass, Wait, waiting_for};
+use crate::step::{Pass, Wait, failure, waiting_for};
 use crate::tasks::{Place, Task, TaskKind, defines};
 
 /// How long an object may wait for its kind to be served after the last action, or after the operation's start.
@@ -44,7 +44,8 @@ impl Pass<'_> {
         if here().any(|(_, task)| task.kind == TaskKind::Prune && self.failed(task)) {
             return Batch::Failed;
         }
-        let group = due.iter().take_while(|(_, task)| (task.kind, &task.key.kind) == (due[0].1.kind, &due[0].1.key.kind));
+        let group =
+            due.iter().take_while(|(_, task)| (task.kind, &task.key.kind) == (due[0].1.kind, &due[0].1.key.kind));
         gather(group.map(|(at, task)| (*at, self.apply(task))))
     }
 
@@ -69,7 +70,7 @@ impl Pass<'_> {
     fn prune(&self, task: &Task<'_>) -> Option<Due> {
         let resource = task.resource?;
         let live = resource.live.as_ref()?;
-        let skipped = |why: &str| Some(Due::Settle(self.pruned(task, ResultCode::PruneSkipped, why.to_owned())));
+        let skipped = |why: &str| Some(Due::Settle(pruned(task, ResultCode::PruneSkipped, why.to_owned())));
         if !self.sync.prune {
             return skipped("ignored (requires pruning)");
         }
@@ -78,7 +79,7 @@ impl Pass<'_> {
         }
         if live.deleting {
             let message = format!("pruned{}", dry_run_suffix(self.mode()));
-            return Some(Due::Settle(self.pruned(task, ResultCode::Pruned, message)));
+            return Some(Due::Settle(pruned(task, ResultCode::Pruned, message)));
         }
         Some(Due::Act(ClusterAction::Prune {
             key: resource.key.clone(),
@@ -116,8 +117,9 @@ impl Pass<'_> {
             return Due::Settle(self.tried(task, "not tried, because its kind is not served yet"));
         }
         if self.tasks.iter().any(|other| defines(other, task.key) && self.failed(other)) {
-            let message = format!("The API server does not serve {kind}: its CustomResourceDefinition failed to apply.");
-            return Due::Settle(self.failure(task, message));
+            let message =
+                format!("The API server does not serve {kind}: its CustomResourceDefinition failed to apply.");
+            return Due::Settle(failure(task, message));
         }
         // After a restart nobody remembers the last action; the start of the operation bounds the wait all the same.
         let since = self.input.last_action_at.unwrap_or(self.started_at);
@@ -127,7 +129,7 @@ impl Pass<'_> {
                 "The API server does not serve {kind} yet: its CustomResourceDefinition is not established. Look at the conditions of \
                  the CustomResourceDefinition."
             );
-            return Due::Settle(self.failure(task, message));
+            return Due::Settle(failure(task, message));
         }
         Due::Wait(Wait { message: format!("waiting for the API server to serve {kind}"), until: Some(until) })
     }
@@ -151,10 +153,6 @@ impl Pass<'_> {
         if self.sync.dry_run { RunMode::DryRun } else { RunMode::Real }
     }
 
-    fn pruned(&self, task: &Task<'_>, status: ResultCode, message: String) -> ResourceResult {
-        result_of(task.key, task.version(), SyncPhase::Sync, status, OperationPhase::Succeeded, message)
-    }
-
     /// Makes the result of a dry run that needs no request.
     fn tried(&self, task: &Task<'_>, how: &str) -> ResourceResult {
         let message = format!("{} {how}{}", kubectl_name(task.key), dry_run_suffix(self.mode()));
@@ -173,6 +171,10 @@ impl Pass<'_> {
         }
         result
     }
+}
+
+fn pruned(task: &Task<'_>, status: ResultCode, message: String) -> ResourceResult {
+    result_of(task.key, task.version(), SyncPhase::Sync, status, OperationPhase::Succeeded, message)
 }
 
 /// Brings decisions together: what needs no request first, then all requests at once, then waits.

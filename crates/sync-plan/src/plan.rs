@@ -78,7 +78,7 @@ pub struct PlanTarget {
 }
 
 /// The live state of an object.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlanLive {
     /// Uid.
     pub uid: String,

@@ -46,12 +46,7 @@ pub fn begin_retry(mut state: OperationState) -> OperationState {
 }
 
 /// Ends an attempt: the operation is completed, or scheduled again when it failed and has attempts left.
-pub fn complete(
-    mut state: OperationState,
-    phase: OperationPhase,
-    message: &str,
-    now: Timestamp,
-) -> OperationState {
+pub fn complete(mut state: OperationState, phase: OperationPhase, message: &str, now: Timestamp) -> OperationState {
     let terminated = state.phase == OperationPhase::Terminating;
     let finished_at = Time::new(now);
     state.finished_at = Some(finished_at);

@@ -95,9 +95,11 @@ impl<'a> Pass<'a> {
         input: &'a SyncInput,
         sync: &'a SyncOperation,
         started_at: Timestamp,
-        results: Vec<ResourceResult>,
+        mut results: Vec<ResourceResult>,
         now: Timestamp,
     ) -> Self {
+        // A result without a status says that nothing was done yet.
+        results.retain(|result| result.status.is_some());
         let tasks = tasks(input, sync, &results);
         let begun = tasks.iter().filter(|task| task.result.is_some()).map(Task::place).collect();
         Self { input, sync, started_at, now, tasks, results, begun, persist: Persist::Later }
@@ -122,7 +124,9 @@ impl<'a> Pass<'a> {
                 Batch::Failed => return Decision::End(OperationPhase::Failed, self.failed_to_apply()),
                 Batch::Settled(settled) => {
                     self.begin(place);
-                    settled.into_iter().for_each(|(at, result)| self.put(at, result));
+                    for (at, result) in settled {
+                        self.put(at, result);
+                    }
                 }
                 Batch::Act(actions) => {
                     self.begin(place);
@@ -152,6 +156,8 @@ impl<'a> Pass<'a> {
     }
 
     /// Notes that something is done about a place: a later one than the first begins only once the ones before are stored.
+    ///
+    /// Places of which all objects are pruned and gone count for nothing: a restart has nothing to do about them.
     fn begin(&mut self, place: Place) {
         let later = self.tasks.first().is_some_and(|first| first.place() < place);
         if later && !self.begun.contains(&place) {
@@ -173,15 +179,10 @@ impl<'a> Pass<'a> {
         messages.sort();
         messages.dedup();
         for (at, message) in refused {
-            let result = self.failure(&self.tasks[at], message);
+            let result = failure(&self.tasks[at], message);
             self.put(at, result);
         }
         Some(format!("one or more synchronization tasks are not valid: {}", messages.join("; ")))
-    }
-
-    pub(crate) fn failure(&self, task: &Task<'_>, message: String) -> ResourceResult {
-        let (status, phase) = (ResultCode::SyncFailed, OperationPhase::Failed);
-        result_of(task.key, task.version(), task.phase.clone(), status, phase, message)
     }
 
     /// Moves results that are still `Running` on by the health of their live objects.
@@ -230,7 +231,7 @@ impl<'a> Pass<'a> {
         if self.tasks.iter().any(|task| self.failed(task)) {
             return Decision::End(OperationPhase::Failed, self.failed_to_apply());
         }
-        let rest = if self.tasks.is_empty() { "no more tasks" } else { "all tasks run" };
+        let rest = if self.tasks.is_empty() && self.results.is_empty() { "no more tasks" } else { "all tasks run" };
         Decision::End(OperationPhase::Succeeded, format!("successfully synced ({rest})"))
     }
 
@@ -278,6 +279,12 @@ impl<'a> Pass<'a> {
         let deleting = earlier().filter(|task| task.kind == TaskKind::Prune && is_pruned(task) && is_deleting(task));
         waiting_for("deletion of", deleting.map(|task| task.key)).map(|message| Wait { message, until: None })
     }
+}
+
+/// Makes the result of a task that failed.
+pub(crate) fn failure(task: &Task<'_>, message: String) -> ResourceResult {
+    let (status, phase) = (ResultCode::SyncFailed, OperationPhase::Failed);
+    result_of(task.key, task.version(), task.phase.clone(), status, phase, message)
 }
 
 /// Tells whether an applied object is not known to be well yet.

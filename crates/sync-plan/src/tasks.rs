@@ -45,11 +45,7 @@ impl Task<'_> {
 }
 
 /// Builds the tasks of an operation in the order they run.
-pub(crate) fn tasks<'a>(
-    input: &'a SyncInput,
-    operation: &SyncOperation,
-    results: &[ResourceResult],
-) -> Vec<Task<'a>> {
+pub(crate) fn tasks<'a>(input: &'a SyncInput, operation: &SyncOperation, results: &[ResourceResult]) -> Vec<Task<'a>> {
     let recorded: HashMap<ResultKey<'_>, usize> =
         results.iter().enumerate().map(|(at, result)| (ResultKey::of(result), at)).collect();
     let mut seen: HashSet<&ObjectKey> = HashSet::new();
@@ -72,9 +68,7 @@ pub(crate) fn tasks<'a>(
     move_namespaces_first(&mut tasks);
     move_definitions_first(&mut tasks);
     for task in &mut tasks {
-        // A result without a status says that nothing was done yet.
-        let result = recorded.get(&ResultKey::new(task.key, &task.phase)).copied();
-        task.result = result.filter(|at| results[*at].status.is_some());
+        task.result = recorded.get(&ResultKey::new(task.key, &task.phase)).copied();
     }
     tasks
 }

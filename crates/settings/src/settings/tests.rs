@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Layer, StatusFields, all_settings};
+use crate::{Layer, ProblemKind, StatusFields, all_settings};
 
 fn map(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
     entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -7,11 +7,38 @@ fn map(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 fn argocd_cm(entries: &[(&str, &str)]) -> (Settings, Vec<String>) {
     let (settings, problems) = Settings::resolve(&Layers { argocd_cm: map(entries), ..Layers::default() });
+    let problems = acted_on(problems);
     (settings, problems.iter().map(|problem| format!("{}: {problem}", problem.kind.as_str())).collect())
 }
 
+/// Leaves out what is only told because nothing acts on the key yet.
+fn acted_on(mut problems: Vec<Problem>) -> Vec<Problem> {
+    problems.retain(|problem| !problem.message.starts_with("nothing acts on this yet"));
+    problems
+}
+
+#[test]
+fn keys_that_nothing_acts_on_are_told() {
+    let layers = Layers {
+        argocd_cm: map(&[
+            ("timeout.hard.reconciliation", "1h"),
+            ("resource.customizations.ignoreDifferences.all", "jsonPointers: [/a]"),
+        ]),
+        command_params: map(&[("application.namespaces", "team-*"), ("controller.sync.timeout.seconds", "60")]),
+        ..Layers::default()
+    };
+    let problems = Settings::resolve(&layers).1;
+    let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(
+        keys,
+        ["application.namespaces", "resource.customizations.ignoreDifferences.all", "timeout.hard.reconciliation"]
+    );
+    assert!(problems.iter().all(|problem| problem.kind == ProblemKind::Unsupported));
+}
+
 fn params(entries: &[(&str, &str)]) -> (Settings, Vec<Problem>) {
-    Settings::resolve(&Layers { command_params: map(entries), ..Layers::default() })
+    let (settings, problems) = Settings::resolve(&Layers { command_params: map(entries), ..Layers::default() });
+    (settings, acted_on(problems))
 }
 
 #[test]

@@ -1,0 +1,83 @@
+use test_kit::FixtureRepo;
+
+use super::*;
+use crate::test_hands::TestHands;
+
+struct Fixture {
+    directory: tempfile::TempDir,
+    test: TestHands,
+    repo: FixtureRepo,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let test = TestHands::new(directory.path(), |_, _| unreachable!("a render asks no API server"));
+        let repo = FixtureRepo::init(directory.path().join("repo"));
+        repo.write("app/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n");
+        Self { directory, test, repo }
+    }
+
+    async fn render(&self, path: &str, commit: &str, reuse: Reuse) -> Result<Arc<RenderedManifests>, RenderFailure> {
+        let app = AppKey::new("argocd", "web");
+        self.test.hands.renders.expect(&app);
+        let source = ApplicationSource {
+            repo_url: self.repo.file_url().as_str().into(),
+            path: path.to_owned(),
+            ..ApplicationSource::default()
+        };
+        render(&self.test.hands, RenderJob { app, commit: commit.to_owned(), source: Box::new(source), reuse }).await
+    }
+}
+
+#[tokio::test]
+async fn what_did_not_change_is_not_rendered_again() {
+    let fixture = Fixture::new();
+    let first = fixture.repo.commit("one");
+    let before = fixture.render("app", &first, Reuse::Allowed).await.unwrap();
+    fixture.repo.write("other/b.yaml", "a: b\n");
+    let second = fixture.repo.commit("two");
+    fixture.repo.write("app/c.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n");
+    let third = fixture.repo.commit("three");
+    for (commit, reuse, same, objects) in [
+        (&first, Reuse::Allowed, true, 1),
+        (&first, Reuse::Never, false, 1),
+        (&second, Reuse::Allowed, false, 1),
+        (&third, Reuse::Allowed, false, 2),
+    ] {
+        let after = fixture.render("app", commit, reuse).await.unwrap();
+        assert_eq!((Arc::ptr_eq(&before, &after), after.objects.len()), (same, objects), "{commit} {reuse:?}");
+    }
+    // Another commit with the same look-ups gives the very same manifests.
+    let third_render = fixture.render("app", &third, Reuse::Allowed).await.unwrap();
+    fixture.repo.write("other/b.yaml", "a: c\n");
+    let fourth = fixture.repo.commit("four");
+    let fourth_render = fixture.render("app", &fourth, Reuse::Allowed).await.unwrap();
+    assert!(Arc::ptr_eq(&third_render, &fourth_render));
+    fixture.test.hands.renders.forget(&AppKey::new("argocd", "web"));
+    assert!(!Arc::ptr_eq(&third_render, &fixture.render("app", &fourth, Reuse::Allowed).await.unwrap()));
+}
+
+#[tokio::test]
+async fn failures_say_whose_they_are() {
+    let fixture = Fixture::new();
+    fixture.repo.write("chart/Chart.yaml", "apiVersion: v2\nname: a\nversion: 1.0.0\n");
+    fixture.repo.write("bad/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {}\n");
+    let commit = fixture.repo.commit("one");
+    let kind = |result: Result<Arc<RenderedManifests>, RenderFailure>| match result.unwrap_err() {
+        RenderFailure::Unsupported(_) => "unsupported",
+        RenderFailure::Content(_) => "content",
+        RenderFailure::Unavailable(_) => "unavailable",
+    };
+    let missing = "1".repeat(40);
+    for (path, commit, expected) in [
+        ("chart", commit.as_str(), "unsupported"),
+        ("bad", &commit, "content"),
+        ("none", &commit, "content"),
+        ("app", &missing, "unavailable"),
+        ("app", "main", "unavailable"),
+    ] {
+        assert_eq!(kind(fixture.render(path, commit, Reuse::Allowed).await), expected, "{path} {commit}");
+    }
+    let _ = &fixture.directory;
+}

@@ -1,0 +1,275 @@
+//! Where desired state comes from, and what happens when it does not come.
+
+use serde_json::json;
+
+use super::build::{annotated, application, application_with, config_map};
+use super::world::World;
+use crate::RenderFailure;
+
+fn refresh(world: &mut World, kind: &str) {
+    world.edit_application("web", |app| {
+        app["metadata"]["annotations"]["argocd.argoproj.io/refresh"] = kind.into();
+        app["metadata"]["annotations"]["argocd.argoproj.io/refresh-timestamp"] = "2026-03-01T12:00:11Z".into();
+    });
+}
+
+fn requested(world: &World) -> bool {
+    world.application("web").requested_refresh().is_some()
+}
+
+#[test]
+fn a_refresh_is_answered_after_a_fresh_poll() {
+    let mut world = World::synced("web", &[config_map("a", "1")]);
+    let commit = world.git.commit(&[("web", &[config_map("a", "2")])]);
+    refresh(&mut world, "normal");
+    assert!(!requested(&world));
+    assert_eq!(world.map_value("a").as_deref(), Some("2"));
+    assert_eq!(world.application("web").status.unwrap().sync.revision, commit);
+    let log = world.take(&["poll", "render"]);
+    assert_eq!(log, ["poll", "render web"]);
+}
+
+#[test]
+fn a_hard_refresh_renders_again_and_records_when() {
+    let mut world = World::synced("web", &[config_map("a", "1")]);
+    world.seconds(60);
+    world.log.clear();
+    refresh(&mut world, "hard");
+    assert!(!requested(&world));
+    let log = world.take(&["poll", "render", "write", "apply"]);
+    assert_eq!((log[0].as_str(), log[1].as_str(), log.len()), ("poll", "render web", 3), "{log:?}");
+    assert_eq!(world.application("web").status.unwrap().reconciled_at.unwrap().timestamp(), world.now);
+}
+
+#[test]
+fn a_refresh_asked_for_while_another_is_answered_has_its_own_poll() {
+    let mut world = World::synced("web", &[config_map("a", "1")]);
+    world.faults =
+        Box::new(|effect| matches!(effect, crate::Effect::Write { .. }).then_some(super::world::Fault::Held));
+    refresh(&mut world, "normal");
+    // The first refresh has polled and is about to be cleared; now there is a new commit and a new request.
+    world.seconds(1);
+    world.git.commit(&[("web", &[config_map("a", "2")])]);
+    world.edit_application("web", |app| {
+        app["metadata"]["annotations"]["argocd.argoproj.io/refresh-timestamp"] = "2026-03-01T12:00:12Z".into();
+    });
+    world.release();
+    world.run();
+    assert!(!requested(&world));
+    assert_eq!(world.map_value("a").as_deref(), Some("2"));
+}
+
+#[test]
+fn what_is_wrong_with_a_spec_is_said_and_nothing_is_applied() {
+    let source = |change: fn(&mut serde_json::Value)| application_with("web", move |app| change(&mut app["spec"]));
+    let cases = [
+        (source(|spec| spec["project"] = "none".into()), "Application referencing project none which does not exist"),
+        (
+            source(|spec| spec["project"] = "strict".into()),
+            "application repo https://git.example/shop.git is not permitted in project 'strict'",
+        ),
+        (
+            source(|spec| spec["source"]["helm"] = json!({"releaseName": "x"})),
+            "sources of type Helm are not supported yet",
+        ),
+        (source(|spec| spec["source"]["path"] = "".into()), "spec.source.repoURL and either"),
+        (source(|spec| spec["destination"]["server"] = "https://other".into()), "cluster https://other is not known"),
+        (source(|spec| spec["syncPolicy"]["syncOptions"] = json!(["Replace=true"])), "sync option Replace=true"),
+        (source(|spec| spec["source"] = json!(7)), "spec.source"),
+    ];
+    for (application, expected) in cases {
+        let mut world = World::new();
+        world.git.commit(&[("web", &[config_map("a", "1")])]);
+        world.server.create(json!({
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject",
+            "metadata": {"name": "strict", "namespace": "argocd"},
+            "spec": {"sourceRepos": [], "destinations": [{"server": "*", "namespace": "*"}]},
+        }));
+        world.server.create(application.clone());
+        world.start();
+        world.seconds(30);
+        assert_eq!(world.take(&["apply"]), Vec::<String>::new(), "{expected}");
+        if application["spec"]["source"].is_object() {
+            assert_eq!(world.verdict("web"), "Unknown/Unknown", "{expected}");
+            let conditions = world.conditions("web");
+            let said = conditions.iter().any(|line| line.starts_with("InvalidSpecError: ") && line.contains(expected));
+            assert!(said, "{expected}: {conditions:?}");
+        }
+        // Once it is right, the Application goes on by itself.
+        world.edit_application("web", |app| {
+            app["spec"] = super::build::application("web")["spec"].clone();
+        });
+        world.seconds(5);
+        world.assert_well("web");
+        assert_eq!(world.conditions("web"), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_project_that_comes_later_wakes_its_applications() {
+    let mut world = World::new();
+    world.git.commit(&[("web", &[config_map("a", "1")])]);
+    world.server.create(application_with("web", |app| app["spec"]["project"] = "late".into()));
+    world.start();
+    world.server.create(json!({
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": {"name": "late", "namespace": "argocd"},
+        "spec": {"sourceRepos": ["*"], "destinations": [{"server": "*", "namespace": "shop"}]},
+    }));
+    world.seconds(1);
+    world.assert_well("web");
+}
+
+#[test]
+fn an_object_that_the_project_refuses_fails_the_sync() {
+    let mut world = World::new();
+    world.git.commit(&[("web", &[config_map("a", "1"), config_map("b", "1")])]);
+    world.server.create(json!({
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": {"name": "small", "namespace": "argocd"},
+        "spec": {
+            "sourceRepos": ["*"], "destinations": [{"server": "*", "namespace": "shop"}],
+            "namespaceResourceBlacklist": [{"group": "", "kind": "ConfigMap"}],
+        },
+    }));
+    world.server.create(application_with("web", |app| app["spec"]["project"] = "small".into()));
+    world.start();
+    world.seconds(600);
+    assert_eq!(world.take(&["apply"]), Vec::<String>::new());
+    assert_eq!(world.verdict("web"), "OutOfSync/Missing");
+}
+
+#[test]
+fn a_hook_is_refused_by_name() {
+    let mut world = World::synced("web", &[config_map("a", "1")]);
+    let hook = annotated(config_map("h", "1"), "argocd.argoproj.io/hook", "PreSync");
+    world.commit(&[("web", &[config_map("a", "2"), hook])]);
+    world.seconds(300);
+    assert_eq!(world.take(&["apply", "delete"]), Vec::<String>::new());
+    let conditions = world.conditions("web");
+    assert!(conditions[0].starts_with("InvalidSpecError: ") && conditions[0].contains("PreSync"), "{conditions:?}");
+    world.commit(&[("web", &[config_map("a", "2")])]);
+    world.seconds(1);
+    world.assert_well("web");
+}
+
+fn problem(world: &World) -> bool {
+    world.conditions("web").iter().any(|line| {
+        line.starts_with(
+            "ComparisonError: Failed to load target state: failed to generate manifest for source 1 of 1: ",
+        )
+    })
+}
+
+/// Fails, waits out the grace period, heals meanwhile, prunes nothing, and recovers.
+fn check_failing_source(fail: fn(&mut World), recover: fn(&mut World)) {
+    let mut world = World::synced("web", &[config_map("a", "1"), config_map("b", "1")]);
+    fail(&mut world);
+    world.commit(&[("web", &[config_map("a", "1")])]);
+    world.seconds(170);
+    world.assert_well("web");
+    assert!(!problem(&world));
+    world.edit_map("a", "x");
+    assert_eq!(world.map_value("a").as_deref(), Some("1"));
+    world.seconds(130);
+    assert!(problem(&world), "{:?}", world.conditions("web"));
+    assert_eq!(world.verdict("web"), "Unknown/Healthy");
+    world.edit_map("a", "y");
+    world.seconds(5);
+    assert_eq!(world.map_value("a").as_deref(), Some("1"));
+    assert!(world.exists("b"));
+    // A restart in between does not forget the last good commit.
+    recover(&mut world);
+    world.seconds(300);
+    world.assert_well("web");
+    assert!(!world.exists("b") && !problem(&world));
+}
+
+#[test]
+fn a_failing_repository_leaves_the_last_good_commit_in_force() {
+    check_failing_source(
+        |world| world.git.failure = Some("connection refused".to_owned()),
+        |world| world.git.failure = None,
+    );
+}
+
+#[test]
+fn a_commit_that_cannot_be_read_leaves_the_last_good_one_in_force() {
+    check_failing_source(
+        |world| _ = world.git.broken.insert("web".to_owned(), RenderFailure::Unavailable("late".to_owned())),
+        |world| world.git.broken.clear(),
+    );
+}
+
+#[test]
+fn a_commit_that_does_not_render_leaves_the_last_good_one_in_force() {
+    check_failing_source(
+        |world| _ = world.git.broken.insert("web".to_owned(), RenderFailure::Content("all.yaml:3: no".to_owned())),
+        |world| {
+            world.git.broken.clear();
+            let head = world.git.head()["web"].clone();
+            world.commit(&[("web", &head)]);
+        },
+    );
+}
+
+#[test]
+fn after_a_restart_the_recorded_commit_is_in_force_while_the_repository_fails() {
+    let mut world = World::synced("web", &[config_map("a", "1"), config_map("b", "1")]);
+    world.git.commit(&[("web", &[config_map("a", "2")])]);
+    world.git.failure = Some("connection refused".to_owned());
+    world.restart();
+    world.run();
+    world.edit_map("a", "x");
+    world.seconds(600);
+    assert_eq!(world.map_value("a").as_deref(), Some("1"));
+    assert!(world.exists("b") && problem(&world));
+    world.git.failure = None;
+    world.seconds(120);
+    world.assert_well("web");
+    assert_eq!((world.map_value("a").as_deref(), world.exists("b")), (Some("2"), false));
+}
+
+#[test]
+fn a_new_application_of_a_failing_repository_says_so_at_once() {
+    let mut world = World::new();
+    world.git.commit(&[("web", &[config_map("a", "1")])]);
+    world.git.failure = Some("connection refused".to_owned());
+    world.server.create(application("web"));
+    world.start();
+    assert!(problem(&world));
+    assert_eq!(world.verdict("web"), "Unknown/Unknown");
+    world.seconds(600);
+    assert!(world.take(&["write"]).len() <= 2);
+    world.git.failure = None;
+    world.seconds(120);
+    world.assert_well("web");
+}
+
+#[test]
+fn another_source_is_another_desired_state() {
+    let mut world = World::synced("web", &[config_map("a", "1")]);
+    world.git.commit(&[("next", &[config_map("b", "1")])]);
+    world.push_webhook();
+    world.edit_application("web", |app| app["spec"]["source"]["path"] = "next".into());
+    world.seconds(5);
+    world.assert_well("web");
+    assert_eq!((world.exists("a"), world.exists("b")), (false, true));
+    assert_eq!(world.application("web").status.unwrap().sync.compared_to.source.path, "next");
+}
+
+#[test]
+fn a_repository_that_nobody_needs_is_not_polled_any_more() {
+    let mut world = World::synced("web", &[config_map("a", "1")]);
+    // The poll is under way when the Application goes.
+    world.faults =
+        Box::new(|effect| matches!(effect, crate::Effect::PollRepo { .. }).then_some(super::world::Fault::Held));
+    world.push_webhook();
+    world.delete_application("web");
+    world.release();
+    world.run();
+    world.log.clear();
+    world.seconds(3600);
+    assert_eq!(world.take(&["poll"]), Vec::<String>::new());
+    world.server.create(application("web"));
+    world.seconds(5);
+    world.assert_well("web");
+}

@@ -1,0 +1,237 @@
+//! From a new Application to one that is as Git says, and how little that takes.
+
+use application_api::OperationPhase;
+use serde_json::json;
+
+use super::build::{
+    application, application_with, config_map, custom, definition, deployment, in_wave, service_account,
+};
+use super::server::{Establishing, Rollouts, key};
+use super::world::World;
+use crate::{Event, Leadership};
+
+#[test]
+fn a_new_application_becomes_synced_with_two_writes_and_one_request_an_object() {
+    let mut world = World::new();
+    let commit = world.git.commit(&[("web", &[config_map("a", "1"), service_account("b")])]);
+    world.server.create(application("web"));
+    world.start();
+    world.assert_well("web");
+    let log = world.take(&["write", "apply", "try", "get", "event", "delete"]);
+    let count = |start: &str| log.iter().filter(|line| line.starts_with(start)).count();
+    assert_eq!((count("write web"), count("apply"), count("event")), (2, 2, 3), "{log:#?}");
+    assert_eq!(log.len(), 7, "{log:#?}");
+    let status = world.application("web").status.unwrap();
+    let state = status.operation_state.unwrap();
+    assert_eq!(state.phase, OperationPhase::Succeeded);
+    assert_eq!(state.message, "successfully synced (all tasks run)");
+    assert!(state.finished_at.is_some() && state.operation.initiated_by.automated);
+    let result = state.sync_result.unwrap();
+    assert_eq!((result.revision.as_str(), result.resources.len()), (commit.as_str(), 2));
+    assert_eq!(status.history.len(), 1);
+    assert_eq!((status.history[0].id, status.history[0].revision.as_str()), (0, commit.as_str()));
+    assert_eq!((status.sync.revision.as_str(), status.resources.len()), (commit.as_str(), 2));
+    assert!(world.application("web").operation.is_none());
+}
+
+#[test]
+fn a_restart_with_everything_in_sync_writes_nothing() {
+    let mut world = World::synced("web", &[config_map("a", "1"), deployment("b", 2)]);
+    world.restart();
+    world.seconds(600);
+    world.assert_well("web");
+    assert_eq!(world.take(&["write", "apply", "try", "get", "event", "delete", "sweep"]), Vec::<String>::new());
+}
+
+#[test]
+fn a_commit_that_changes_nothing_here_writes_nothing() {
+    let mut world = World::synced("web", &[config_map("a", "1")]);
+    world.commit(&[("other", &[config_map("z", "1")])]);
+    assert_eq!(world.take(&[""]), ["poll", "render web"]);
+}
+
+#[test]
+fn a_commit_that_changes_one_object_syncs_that_object() {
+    let mut world = World::synced("web", &[config_map("a", "1"), config_map("b", "1"), deployment("c", 1)]);
+    let commit = world.commit(&[("web", &[config_map("a", "1"), config_map("b", "2"), deployment("c", 1)])]);
+    world.assert_well("web");
+    assert_eq!(world.map_value("b").as_deref(), Some("2"));
+    let log = world.take(&["write", "apply", "try", "get", "delete"]);
+    assert_eq!(log.iter().filter(|line| !line.starts_with("write")).collect::<Vec<_>>(), ["apply ConfigMap/b for web"]);
+    assert_eq!(log.len(), 3, "{log:#?}");
+    let status = world.application("web").status.unwrap();
+    assert_eq!(status.sync.revision, commit);
+    assert_eq!(status.history.iter().map(|entry| entry.id).collect::<Vec<_>>(), [0, 1]);
+}
+
+#[test]
+fn an_idle_hour_is_polls_and_nothing_else() {
+    let mut world = World::synced("web", &[config_map("a", "1"), deployment("b", 1)]);
+    world.seconds(3600);
+    let log = world.take(&[""]);
+    assert!(log.iter().all(|line| line == "poll"), "{log:#?}");
+    // The interval is 120 s with a jitter of up to a quarter of it.
+    assert!((24..=30).contains(&log.len()), "{}", log.len());
+}
+
+#[test]
+fn nothing_is_written_while_another_daemon_leads() {
+    let mut world = World::new();
+    world.git.commit(&[("web", &[config_map("a", "1")])]);
+    world.server.create(application("web"));
+    world.begin(Leadership::Following { holder: "other".to_owned() });
+    world.seconds(600);
+    let log = world.take(&["write", "apply", "delete", "create", "reread", "event", "sweep", "poll", "render"]);
+    assert_eq!(log, Vec::<String>::new());
+    world.handle(vec![Event::Leadership(Leadership::Leading)]);
+    world.run();
+    world.assert_well("web");
+    world.handle(vec![Event::Leadership(Leadership::Following { holder: "other".to_owned() })]);
+    world.log.clear();
+    world.edit_map("a", "x");
+    assert_eq!(world.take(&["write", "apply"]), Vec::<String>::new());
+}
+
+#[test]
+fn a_wave_waits_until_the_one_before_is_healthy() {
+    let mut world = World::new();
+    world.server.rollouts = Rollouts::WhenTold;
+    world.git.commit(&[("web", &[in_wave(config_map("b", "1"), 1), deployment("a", 1)])]);
+    world.server.create(application("web"));
+    world.start();
+    world.seconds(300);
+    assert!(!world.exists("b"));
+    assert_eq!(world.phase("web"), Some(OperationPhase::Running));
+    assert_eq!(world.operation_message("web"), "waiting for healthy state of apps/Deployment/a");
+    world.server.roll_out(&key("apps", "Deployment", "shop", "a"));
+    world.run();
+    assert!(world.exists("b"));
+    world.assert_well("web");
+    assert_eq!(world.phase("web"), Some(OperationPhase::Succeeded));
+}
+
+#[test]
+fn waves_are_apart_by_the_time_that_the_settings_give() {
+    let mut world = World::new();
+    world.git.commit(&[("web", &[in_wave(config_map("b", "1"), 1), config_map("a", "1")])]);
+    world.server.create(application("web"));
+    world.start();
+    assert_eq!((world.exists("a"), world.exists("b")), (true, false));
+    world.seconds(1);
+    assert!(!world.exists("b"));
+    world.seconds(1);
+    assert!(world.exists("b"));
+    world.assert_well("web");
+}
+
+#[test]
+fn a_killed_daemon_goes_on_where_the_waves_were() {
+    let mut world = World::new();
+    world.server.rollouts = Rollouts::WhenTold;
+    world.git.commit(&[("web", &[in_wave(config_map("b", "1"), 1), deployment("a", 1)])]);
+    world.server.create(application("web"));
+    world.start();
+    let started_at = world.application("web").status.unwrap().operation_state.unwrap().started_at;
+    world.seconds(60);
+    world.restart();
+    world.server.roll_out(&key("apps", "Deployment", "shop", "a"));
+    world.log.clear();
+    world.run();
+    world.seconds(2);
+    world.assert_well("web");
+    assert_eq!(world.take(&["apply", "try", "get"]), ["apply ConfigMap/b for web"]);
+    assert_eq!(world.application("web").status.unwrap().operation_state.unwrap().started_at, started_at);
+}
+
+#[test]
+fn the_namespace_is_created_first_when_that_is_asked_for() {
+    let mut world = World::new();
+    world.git.commit(&[("web", &[config_map("a", "1")])]);
+    world.server.create(application_with("web", |app| {
+        app["spec"]["destination"]["namespace"] = "new".into();
+        app["spec"]["syncPolicy"]["syncOptions"] = json!(["CreateNamespace=true"]);
+    }));
+    world.start();
+    world.seconds(5);
+    world.assert_well("web");
+    let log = world.take(&["create N", "apply"]);
+    assert_eq!(log, ["create Namespace/new for web", "apply ConfigMap/a for web"]);
+    // It is no object of the Application: nothing prunes it.
+    world.commit(&[("web", &[config_map("a", "2")])]);
+    world.seconds(600);
+    world.assert_well("web");
+    assert_eq!(world.take(&["delete"]), Vec::<String>::new());
+}
+
+#[test]
+fn a_missing_namespace_fails_the_sync() {
+    let mut world = World::new();
+    world.git.commit(&[("web", &[config_map("a", "1")])]);
+    world.server.create(application_with("web", |app| {
+        app["spec"]["destination"]["namespace"] = "new".into();
+        app["spec"]["syncPolicy"]["retry"] = json!({"limit": 0});
+    }));
+    world.start();
+    assert_eq!(world.phase("web"), Some(OperationPhase::Failed));
+    assert_eq!(
+        world.operation_message("web"),
+        "one or more objects failed to apply, reason: namespaces \"new\" not found"
+    );
+}
+
+#[test]
+fn an_object_waits_for_the_kind_that_the_same_application_defines() {
+    let mut world = World::new();
+    world.server.establishing = Establishing::WhenTold;
+    world.git.commit(&[("web", &[custom("Widget", "w"), definition("Widget")])]);
+    world.server.create(application("web"));
+    world.start();
+    world.seconds(10);
+    assert_eq!(world.phase("web"), Some(OperationPhase::Running));
+    assert_eq!(world.operation_message("web"), "waiting for the API server to serve example.com/Widget");
+    world.server.establish("widgets.example.com");
+    world.run();
+    world.seconds(5);
+    world.assert_well("web");
+    assert!(world.server.get(&key("example.com", "Widget", "shop", "w")).is_some());
+    let applied = world.take(&["apply"]);
+    assert_eq!(applied, ["apply CustomResourceDefinition/widgets.example.com for web", "apply Widget/w for web"]);
+    world.restart();
+    world.seconds(60);
+    world.assert_well("web");
+    assert_eq!(world.take(&["apply", "write"]), Vec::<String>::new());
+}
+
+#[test]
+fn an_unknown_kind_fails_the_sync_until_it_is_served() {
+    let mut world = World::new();
+    world.git.commit(&[("web", &[custom("Widget", "w"), config_map("a", "1")])]);
+    world.server.create(application_with("web", |app| app["spec"]["syncPolicy"]["retry"] = json!({"limit": 0})));
+    world.start();
+    assert_eq!(world.phase("web"), Some(OperationPhase::Failed));
+    assert!(world.operation_message("web").starts_with(
+        "one or more synchronization tasks are not valid: The Kubernetes API could not find example.com/Widget for requested \
+         resource shop/w."
+    ));
+    assert!(!world.exists("a"));
+    world.server.create(definition("Widget"));
+    world.seconds(120);
+    world.commit(&[("web", &[custom("Widget", "w"), config_map("a", "2")])]);
+    world.seconds(5);
+    world.assert_well("web");
+}
+
+#[test]
+fn reconciliation_can_be_switched_off_for_one_application() {
+    let mut world = World::synced("web", &[config_map("a", "1")]);
+    world.edit_application("web", |app| {
+        app["metadata"]["annotations"]["argocd.argoproj.io/skip-reconcile"] = "true".into();
+    });
+    world.edit_map("a", "x");
+    world.commit(&[("web", &[config_map("a", "2")])]);
+    world.seconds(600);
+    assert_eq!(world.take(&["write", "apply", "render"]), Vec::<String>::new());
+    world.edit_application("web", |app| app["metadata"]["annotations"] = json!({}));
+    world.assert_well("web");
+    assert_eq!(world.map_value("a").as_deref(), Some("2"));
+}

@@ -1,0 +1,14 @@
+//! Operations run against a model of the cluster: what is sent, what is waited for and how they end, as lines of text.
+
+mod auto_sync;
+mod crash;
+mod dry_run;
+mod heal;
+mod history;
+mod model;
+mod operation;
+mod order;
+mod properties;
+mod prune;
+mod sim;
+mod waves;

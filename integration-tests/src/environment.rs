@@ -23,16 +23,25 @@ impl Environment {
     pub async fn new(name: &str) -> Self {
         let cluster = Cluster::shared().await;
         install_crds(&cluster).await;
+        let own = unique(&format!("{name}-cp"));
+        cluster.apply(&namespace(&own)).await;
+        Self::in_namespace(cluster, name, &own)
+    }
+
+    /// Makes an environment on a cluster where a test has installed all that a daemon needs, in this control-plane namespace.
+    pub fn installed(cluster: Cluster, namespace: &str) -> Self {
+        Self::in_namespace(cluster, namespace, namespace)
+    }
+
+    fn in_namespace(cluster: Cluster, name: &str, namespace: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        let env = Self {
+        Self {
             name: name.to_owned(),
-            namespace: unique(&format!("{name}-cp")),
+            namespace: namespace.to_owned(),
             git: GitHttpServer::start(directory.path().join("repositories")),
             cluster,
             directory,
-        };
-        env.cluster.apply(&namespace(&env.namespace)).await;
-        env
+        }
     }
 
     /// Gives the cluster.
@@ -87,6 +96,12 @@ impl Environment {
         let directory = self.directory.path().join(name);
         std::fs::create_dir_all(&directory).expect("a temporary directory can be made");
         DaemonBuilder::new(driftless_binary(), self.cluster.kubeconfig(), &self.namespace, &directory)
+    }
+
+    /// Makes a name for an Application that no other environment has: objects are tracked by the name of their Application alone, so
+    /// that Applications of the same name in two control-plane namespaces of one cluster take each other's objects for their own.
+    pub fn app_name(&self, name: &str) -> String {
+        format!("{name}-{}", self.namespace)
     }
 
     /// Names an Application of this environment.

@@ -170,11 +170,12 @@ impl<'a> Rows<'a> {
         (ObjectVerdict::Undecided, none)
     }
 
-    /// Tells whether the target is another than in the comparison before.
+    /// Tells whether the target is another than in the comparison before, or was and is not applied yet.
     fn changed_in_git(&self, row: &ResourceComparison) -> bool {
-        self.previous
-            .get(&row.key)
-            .is_some_and(|before| before.target_digest.is_some() && before.target_digest != row.target_digest)
+        self.previous.get(&row.key).is_some_and(|before| {
+            let is_due = !before.is_final && before.live == row.live && matches!(before.verdict, ObjectVerdict::Different(_));
+            before.target_digest.is_some() && (before.target_digest != row.target_digest || is_due)
+        })
     }
 
     /// Returns the row of the comparison before, when it looked at the same two objects and settled them.

@@ -131,7 +131,11 @@ impl State {
             WatchChange::Object(object) => {
                 let fold = self.live.apply(cluster, &object, Detail::Full);
                 self.after_fold(fold, now);
-                self.take_control_object(gvk, &object);
+                // An event from before what is known, such as a deletion, says nothing any more.
+                let known = self.live.get(&object.key(cluster.clone()));
+                if known.is_some_and(|known| known.resource_version.to_string() == object.resource_version()) {
+                    self.take_control_object(gvk, &object, now);
+                }
             }
             WatchChange::Listed(resource_version) => {
                 let changes = self.live.end_reset(cluster, &group_kind, &resource_version);
@@ -150,11 +154,10 @@ impl State {
                 self.control_object_gone(gvk, object.namespace(), object.name(), Some(object.uid()), now);
             }
             WatchChange::KindGone => {
-                let woken = self.cluster.kind_gone(&group_kind, &mut self.effects);
+                let woken = self.cluster.kind_gone(&group_kind, now, &mut self.effects);
                 self.dirty.extend(woken);
                 let changes = self.live.drop_kind(cluster, &group_kind);
                 self.wake_for(&changes);
-                self.cluster.discover(now);
             }
             WatchChange::Resumed => self.cluster.watch_resumed(&group_kind),
             WatchChange::Failed(error) => {
@@ -187,12 +190,12 @@ impl State {
     }
 
     /// Takes in Applications and projects, which the loop is about.
-    fn take_control_object(&mut self, gvk: &Gvk, object: &Object) {
+    fn take_control_object(&mut self, gvk: &Gvk, object: &Object, now: Timestamp) {
         if object.namespace() != self.config.control_namespace {
             return;
         }
         if *gvk == Self::application_kind() {
-            self.take_application(object);
+            self.take_application(object, now);
         } else if *gvk == Self::project_kind() {
             let project = AppProject::from_object(object).map(|project| Arc::new(KnownProject::of(&project)));
             self.projects.insert(object.name().to_owned(), project.map_err(|error| error.to_string()));
@@ -208,8 +211,12 @@ impl State {
     }
 
     /// Takes in a version of an Application, unless it is older than what is known.
-    pub(crate) fn take_application(&mut self, object: &Object) {
+    pub(crate) fn take_application(&mut self, object: &Object, now: Timestamp) {
         let key = AppKey::new(object.namespace(), object.name());
+        let uid = self.apps.get(&key).and_then(|app| app.app.as_ref().ok()).map(|app| app.metadata.uid.clone());
+        if uid.is_some_and(|uid| uid != object.uid()) {
+            self.application_gone(&key, None, now);
+        }
         let control = self.config.control_namespace.clone();
         match self.apps.get_mut(&key) {
             Some(app) if is_newer(object.resource_version(), &app.resource_version) => {
@@ -253,15 +260,28 @@ impl State {
         self.cluster.forget(key, now);
         let tracked = self.live.tracked_by(&app.instance);
         self.memo.forget_bodies(&tracked);
+        // What says that it belongs to the one that is gone is free for those that render it.
+        let heirs: Vec<AppKey> = tracked
+            .iter()
+            .flat_map(|key| self.live.renderers_of(key))
+            .map(|instance| AppKey::of_instance(instance, &self.config.control_namespace))
+            .collect();
+        for heir in heirs {
+            self.make_stale(heir);
+        }
         for (instance, _) in self.live.remove_application(&app.instance) {
-            let other = AppKey::of_instance(&instance, &self.config.control_namespace);
-            if let Some(other_app) = self.apps.get_mut(&other) {
-                other_app.make_stale();
-                self.dirty.insert(other);
-            }
+            self.make_stale(AppKey::of_instance(&instance, &self.config.control_namespace));
         }
         self.effects.push(Effect::Forget(key.clone()));
         self.effects.push(Effect::Unpublish(key.clone()));
+    }
+
+    /// Has an Application compared again.
+    pub(crate) fn make_stale(&mut self, key: AppKey) {
+        if let Some(app) = self.apps.get_mut(&key) {
+            app.make_stale();
+            self.dirty.insert(key);
+        }
     }
 
     fn take_written(&mut self, key: &AppKey, ticket: Ticket, result: Result<Box<Object>, ApiError>, now: Timestamp) {

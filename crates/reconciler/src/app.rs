@@ -25,6 +25,8 @@ pub(crate) struct AppState {
     pub(crate) main: View,
     /// The desired state of the running operation, where it is another one.
     pub(crate) operation_view: Option<Box<View>>,
+    /// What the targets were made from that the index of who renders what has.
+    pub(crate) announced: [Option<TargetsKey>; 2],
     /// The running operation in this run of the daemon.
     pub(crate) run: Option<Run>,
     /// A write of the Application that is not answered yet.
@@ -77,6 +79,8 @@ pub(crate) struct View {
     pub(crate) targets: Option<Arc<Targets>>,
     /// What `targets` was made from.
     pub(crate) targets_of: Option<TargetsKey>,
+    /// The render that cannot be made into targets.
+    pub(crate) refused: Option<Digest>,
     pub(crate) comparison: Option<Comparison>,
     /// The comparison has to be made again.
     pub(crate) stale: bool,
@@ -183,6 +187,7 @@ impl AppState {
             app,
             main: View::default(),
             operation_view: None,
+            announced: [None, None],
             run: None,
             write: None,
             rereading: false,
@@ -221,16 +226,6 @@ impl AppState {
         if let Some(view) = &mut self.operation_view {
             view.stale = true;
         }
-    }
-
-    /// Tells whether its manifests are being looked up or rendered, so that what it renders is not known for certain.
-    pub(crate) fn is_unsettled(&self) -> bool {
-        let Ok(app) = &self.app else { return false };
-        if app.is_deleting() || app.is_reconcile_skipped() {
-            return false;
-        }
-        self.main.rendering.is_some()
-            || matches!(self.reason, None | Some(Reason::CachesFilling { .. } | Reason::ResolvingRevision { .. }))
     }
 
     /// Returns the desired state that an operation works towards: its own, or the main one.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use kube_object::{ApiError, ApiResource, ApiResources, ClusterId, GroupKind, Gvk, InstanceName};
+use kube_object::{ApiError, ApiResource, ApiResources, ClusterId, ErrorClass, GroupKind, Gvk, InstanceName};
 
 use crate::{AppKey, Effect};
 
@@ -45,6 +45,8 @@ struct Kind {
     gvk: Gvk,
     listed: bool,
     failure: Option<ApiError>,
+    /// Failures in a row.
+    failures: u32,
     wanted_by: BTreeSet<AppKey>,
     /// Kinds the loop itself needs are never given up.
     permanent: bool,
@@ -128,7 +130,8 @@ impl Cluster {
         match result {
             Ok(served) => {
                 discovery.failure = None;
-                if self.served.as_deref() == Some(&*served) {
+                let served = with_unreachable(*served, self.served.as_deref());
+                if self.served.as_deref() == Some(&served) {
                     return if self.discovery.waiting.is_empty() {
                         BTreeSet::new()
                     } else {
@@ -188,6 +191,10 @@ impl Cluster {
             if !self.kinds.contains_key(&gvk.group_kind()) {
                 self.start(gvk, effects);
             }
+            if self.is_out_of_sight(gvk) {
+                readiness.listing.push(gvk.group_kind());
+                readiness.failing.push((gvk.group_kind(), format!("the API server does not answer for {}", gvk.group)));
+            }
             let Some(kind) = self.kinds.get_mut(&gvk.group_kind()) else { continue };
             kind.idle_since = None;
             if !kind.wanted_by.contains(app) {
@@ -208,6 +215,12 @@ impl Cluster {
         readiness
     }
 
+    /// Tells whether a kind is not known to be served only because discovery cannot reach its group.
+    pub(crate) fn is_out_of_sight(&self, gvk: &Gvk) -> bool {
+        let Some(served) = &self.served else { return false };
+        !served.serves(&gvk.group_kind()) && !served.knows_group(&gvk.group) && !self.is_watched(&gvk.group_kind())
+    }
+
     fn start(&mut self, gvk: &Gvk, effects: &mut Vec<Effect>) {
         let Some(served) = &self.served else { return };
         if self.kinds.contains_key(&gvk.group_kind()) {
@@ -220,6 +233,7 @@ impl Cluster {
             gvk: resource.gvk.clone(),
             listed: false,
             failure: None,
+            failures: 0,
             wanted_by: BTreeSet::new(),
             permanent: false,
             idle_since: None,
@@ -277,6 +291,7 @@ impl Cluster {
     pub(crate) fn listed(&mut self, group_kind: &GroupKind) -> BTreeSet<AppKey> {
         let Some(kind) = self.kinds.get_mut(group_kind) else { return BTreeSet::new() };
         kind.failure = None;
+        kind.failures = 0;
         let first = !std::mem::replace(&mut kind.listed, true);
         if first { kind.wanted_by.clone() } else { BTreeSet::new() }
     }
@@ -290,21 +305,44 @@ impl Cluster {
     pub(crate) fn watch_resumed(&mut self, group_kind: &GroupKind) {
         if let Some(kind) = self.kinds.get_mut(group_kind) {
             kind.failure = None;
+            kind.failures = 0;
         }
     }
 
     /// Notes that a watch fails; returns who waits for its first list.
+    ///
+    /// A passing failure counts from the second in a row: a kind that was defined a moment ago has no storage yet.
     pub(crate) fn watch_failed(&mut self, group_kind: &GroupKind, error: ApiError) -> BTreeSet<AppKey> {
         let Some(kind) = self.kinds.get_mut(group_kind) else { return BTreeSet::new() };
+        kind.failures = kind.failures.saturating_add(1);
+        if kind.failures == 1 && error.class() == ErrorClass::Retry {
+            return BTreeSet::new();
+        }
         let first = kind.failure.is_none();
         kind.failure = Some(error);
         if first && !kind.listed { kind.wanted_by.clone() } else { BTreeSet::new() }
     }
 
-    /// Gives up the watch of a kind that is no longer served; returns who needed it.
-    pub(crate) fn kind_gone(&mut self, group_kind: &GroupKind, effects: &mut Vec<Effect>) -> BTreeSet<AppKey> {
+    /// Gives up a kind that is no longer served; returns who needed it.
+    ///
+    /// Discovery is asked a little later: it may lag behind, and a watch that starts and ends at once must not spin.
+    pub(crate) fn kind_gone(
+        &mut self,
+        group_kind: &GroupKind,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) -> BTreeSet<AppKey> {
         let Some(kind) = self.kinds.remove(group_kind) else { return BTreeSet::new() };
         effects.push(Effect::StopWatch { cluster: self.id.clone(), group_kind: group_kind.clone() });
+        if let Some(served) = &self.served {
+            let rest = served.all_preferred().chain(served.all()).filter(|one| one.gvk.group_kind() != *group_kind);
+            let rest = ApiResources::new(rest.cloned(), served.server_version());
+            self.served = Some(Arc::new(rest.with_incomplete(served.incomplete().to_vec())));
+            self.generation += 1;
+        }
+        if !self.discovery.in_flight && self.discovery.next.is_none() {
+            self.discovery.next = Some(now + self.discovery_wait());
+        }
         kind.wanted_by
     }
 
@@ -329,11 +367,20 @@ impl Cluster {
         failed: Vec<(Gvk, ApiError)>,
     ) -> BTreeSet<AppKey> {
         self.sweep.in_flight = false;
+        let failed = failed.into_iter().chain(self.unsearched()).collect::<Vec<_>>();
         self.sweep.failures = if failed.is_empty() { 0 } else { self.sweep.failures + 1 };
         self.sweep.done_at = Some(started_at);
         self.sweep.found = found;
         self.sweep.failed = failed;
         std::mem::take(&mut self.sweep.waiting)
+    }
+
+    /// Returns the groups that a search cannot look at, because discovery cannot reach them.
+    fn unsearched(&self) -> Vec<(Gvk, ApiError)> {
+        let Some(served) = &self.served else { return Vec::new() };
+        let incomplete = served.incomplete().iter().map(|group_version| Gvk::from_api_version(group_version, "*"));
+        let error = || ApiError::no_answer("the API server does not say what it serves there");
+        incomplete.filter(|gvk| is_searched_group(&gvk.group)).map(|gvk| (gvk, error())).collect()
     }
 
     /// Searches again although the last search is recent, because kinds were missing in it.
@@ -342,6 +389,9 @@ impl Cluster {
         if !self.sweep.in_flight && self.sweep.next.is_none() {
             let wait = DISCOVERY_WAITS[self.sweep.failures.min(DISCOVERY_WAITS.len() - 1)];
             self.sweep.next = Some(now + SignedDuration::from_secs(wait));
+        }
+        if !self.unsearched().is_empty() {
+            self.await_kind(app, now);
         }
     }
 
@@ -373,11 +423,26 @@ impl Cluster {
     }
 }
 
+/// Adds what was known of groups that this discovery could not reach: their absence is not knowledge.
+fn with_unreachable(served: ApiResources, before: Option<&ApiResources>) -> ApiResources {
+    let Some(before) = before.filter(|_| !served.incomplete().is_empty()) else { return served };
+    let lost = |resource: &&ApiResource| !served.knows_group(&resource.gvk.group) && served.get(&resource.gvk).is_none();
+    // Preferred versions come first.
+    let known = || served.all_preferred().chain(served.all());
+    let lost = before.all_preferred().filter(lost).chain(before.all().filter(lost));
+    ApiResources::new(known().chain(lost).cloned(), served.server_version())
+        .with_incomplete(served.incomplete().to_vec())
+}
+
 /// Tells whether a search looks at a kind: what is never managed is left out (Argo CD's core exclusions).
 fn is_searched(resource: &ApiResource) -> bool {
     let group = resource.gvk.group.as_str();
     resource.has_verb("list")
-        && !(matches!(group, "events.k8s.io" | "metrics.k8s.io")
-            || group.is_empty() && resource.gvk.kind == "Event"
+        && is_searched_group(group)
+        && !(group.is_empty() && resource.gvk.kind == "Event"
             || group == "coordination.k8s.io" && resource.gvk.kind == "Lease")
+}
+
+fn is_searched_group(group: &str) -> bool {
+    group != "events.k8s.io" && !group.ends_with("metrics.k8s.io")
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use app_compare::{
-    Claims, CompareInput, DoubtPolicy, DryRunAnswer, LiveLookup, LiveRef, Needed, SelfReference, Standing,
+    Claims, CompareInput, DoubtPolicy, DryRunAnswer, LiveLookup, LiveRef, Needed, SelfReference, Standing, Target,
+    TargetKind,
 };
 use application_api::{Application, Reason};
 use jiff::{SignedDuration, Timestamp};
@@ -65,13 +66,17 @@ impl State {
         mut other: Option<&mut View>,
         now: Timestamp,
     ) -> Result<(), Reason> {
-        let before = (main.targets_of.clone(), other.as_ref().and_then(|view| view.targets_of.clone()));
         self.ensure_targets(key, main, app, spec, now).map_err(|message| Reason::InvalidSpec { message })?;
         if let Some(view) = other.as_deref_mut() {
             self.ensure_targets(key, view, app, spec, now).map_err(|message| Reason::InvalidSpec { message })?;
         }
-        if before != (main.targets_of.clone(), other.as_ref().and_then(|view| view.targets_of.clone())) {
+        let made_of = [main.targets_of.clone(), other.as_ref().and_then(|view| view.targets_of.clone())];
+        if app.announced != made_of {
             self.announce_targets(app, main, other.as_deref());
+            let before = std::mem::replace(&mut app.announced, made_of);
+            if before[0].is_none() {
+                self.wake_waiting_claimants(&app.instance);
+            }
         }
         self.ensure_kinds(app, application, main, other.as_deref(), now)?;
         self.compare_view(app, application, spec, main, now)?;
@@ -85,10 +90,17 @@ impl State {
             views.filter_map(|view| view.targets.as_ref()).flat_map(|targets| targets.index.keys().cloned()).collect();
         let change = self.live.set_targets(&app.instance, keys);
         for (instance, _) in change.wakes.iter().filter(|(instance, _)| *instance != app.instance) {
-            let key = AppKey::of_instance(instance, &self.config.control_namespace);
-            if let Some(sharer) = self.apps.get_mut(&key) {
-                sharer.make_stale();
-                self.dirty.insert(key);
+            self.make_stale(AppKey::of_instance(instance, &self.config.control_namespace));
+        }
+    }
+
+    /// Wakes the Applications that left an object alone because it was not known whether this one still renders it.
+    fn wake_waiting_claimants(&mut self, instance: &InstanceName) {
+        for key in self.live.tracked_by(instance) {
+            let claimants: Vec<InstanceName> =
+                self.live.renderers_of(&key).iter().filter(|claimant| *claimant != instance).cloned().collect();
+            for claimant in claimants {
+                self.make_stale(AppKey::of_instance(&claimant, &self.config.control_namespace));
             }
         }
     }
@@ -109,6 +121,8 @@ impl State {
         }
         for targets in std::iter::once(main).chain(other).filter_map(|view| view.targets.as_ref()) {
             kinds.extend(targets.kinds.iter().cloned());
+            let unknown = targets.items.iter().filter(|target| target.kind == TargetKind::Unknown).map(Target::gvk);
+            kinds.extend(unknown.filter(|gvk| self.cluster.is_out_of_sight(gvk)));
         }
         self.ready_kinds(app, kinds, now)
     }
@@ -132,6 +146,9 @@ impl State {
         }
         kinds.extend(app.swept_kinds.iter().cloned());
         add_descendants(&mut kinds);
+        if kinds.iter().any(|gvk| self.cluster.is_out_of_sight(gvk)) {
+            self.cluster.await_kind(&app.key, now);
+        }
         let readiness = self.cluster.want(&app.key, kinds, now, &mut self.effects);
         let failing = readiness.failing.iter().map(|(group_kind, why)| format!("{group_kind}: {why}"));
         app.listing_failure = (!readiness.failing.is_empty()).then(|| failing.collect::<Vec<_>>().join("; "));

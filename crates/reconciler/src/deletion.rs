@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::app::AppState;
 use crate::clusters::Swept;
 use crate::comparing::recorded_kinds;
+use crate::handover::Hold;
 use crate::records;
 use crate::spec::{Checked, Spec};
 use crate::state::State;
@@ -164,6 +165,11 @@ impl State {
                 key,
             });
         }
+        let hold = if remaining.is_empty() { Hold::No } else { self.hold_deletes(app) };
+        if hold != Hold::No {
+            app.wake(now + hold.wait());
+            return Err(Reason::PrunesHeld);
+        }
         if remaining.is_empty() && !failed.is_empty() {
             // Objects may be left in kinds that could not be searched: doubt removes no finalizer.
             self.cluster.sweep_again(&app.key, now);
@@ -179,8 +185,9 @@ impl State {
         spec.permits_object(&key.group_kind(), scope, &key.namespace, &key.name).is_none()
     }
 
+    /// Tells whether another Application has an object, as far as that is known.
     fn is_rendered_by_another(&self, app: &AppState, key: &ObjectKey) -> bool {
-        self.live.renderers_of(key).iter().any(|renderer| {
+        self.is_recorded_besides(app, key) || self.live.renderers_of(key).iter().any(|renderer| {
             *renderer != app.instance
                 && self
                     .apps
@@ -231,8 +238,9 @@ impl State {
                 self.after_fold(fold, now);
             }
             Answer::Failed(error) if error.class() == ErrorClass::Conflict => {
-                // The object has changed since: its next version comes by the watch, and is looked at then.
-                app.wake(now + FIRST_WAIT);
+                // The object has changed since: its next version comes by the watch.
+                app.deletion.sent.remove(&key);
+                app.deletion.retry_at = app.deletion.retry_at.max(Some(now + FIRST_WAIT));
             }
             Answer::Failed(error) => {
                 app.deletion.sent.remove(&key);

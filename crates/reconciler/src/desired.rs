@@ -261,8 +261,10 @@ impl State {
             served: &served,
             permission: &permission,
         };
-        let targets =
-            app_compare::targets(std::slice::from_ref(&rendered), &context).map_err(|error| error.to_string())?;
+        let targets = app_compare::targets(std::slice::from_ref(&rendered), &context).map_err(|error| {
+            view.refused = Some(made_of.render);
+            error.to_string()
+        })?;
         if has_unserved(&targets) {
             self.cluster.await_kind(key, now);
         }

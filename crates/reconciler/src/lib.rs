@@ -2,7 +2,7 @@
 //!
 //! [`handle`] takes one event in and answers with effects; it never waits, reads a clock or touches the network. The shell performs
 //! the effects and feeds their outcomes back. Files are split by decision: `absorb` takes events in, `pass` orders the
-//! decisions about one Application, `spec`, `desired`, `comparing`, `operate`, `plan`, `deletion` and `status` take them, `repos` and
+//! decisions about one Application, `spec`, `desired`, `comparing`, `operate`, `plan`, `handover`, `deletion` and `status` take them, `repos` and
 //! `clusters` know what is asked of the outside once for all Applications.
 
 mod absorb;
@@ -14,6 +14,7 @@ mod deletion;
 mod desired;
 mod effect;
 mod event;
+mod handover;
 mod jitter;
 mod memo;
 mod operate;

@@ -463,7 +463,8 @@ fn resume(app: &mut AppState, application: &Application) {
             run.state.phase = OperationPhase::Terminating;
             run.state.message.clone_from(&stored.message);
         }
-        Some(_) => {}
+        // The answer of the write may have been lost.
+        Some(run) => run.stored |= run.state == *stored,
     }
 }
 

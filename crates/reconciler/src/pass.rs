@@ -6,16 +6,15 @@ use application_api::{Application, ConditionType, OperationPhase, Reason, Refres
 use jiff::Timestamp;
 use kube_object::{ClusterId, GroupKind, Scope};
 
-use crate::app::{AppState, Refresh, View};
+use crate::app::{AppState, Refresh};
 use crate::desired::DesiredState;
+use crate::handover::Hold;
 use crate::operate::Operated;
 use crate::spec::{self, Checked, Spec};
 use crate::state::State;
 use crate::status::{Draft, Findings};
 use crate::{Leadership, Reuse};
 
-/// How soon a prune is looked at again that waits for the manifests of other Applications.
-const UNSETTLED_WAIT: jiff::SignedDuration = jiff::SignedDuration::from_millis(500);
 /// How long the project `default` is waited for after this daemon asked for it.
 const DEFAULT_PROJECT_WAIT: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
 
@@ -138,14 +137,23 @@ impl State {
                 return;
             }
         };
+        if app.run.as_ref().is_some_and(|run| !run.waiting.is_empty()) {
+            // What is on its way changes what a comparison would say.
+            return;
+        }
         if let Some(reason) = self.ensure_compared(app, application, spec, now) {
             self.report_obstacle(app, application, &reason, now);
             app.reason = Some(running_or(app, reason));
             return;
         }
-        if self.must_hold_prunes(app) {
-            app.wake(now + UNSETTLED_WAIT);
+        let hold = self.hold_prunes(app);
+        if hold != Hold::No && !is_terminating(application) {
+            app.wake(now + hold.wait());
             app.reason = Some(Reason::PrunesHeld);
+            if hold == Hold::UntilReadable {
+                findings.take_comparison(app);
+                self.write_status(app, application, &findings, Draft::default(), now);
+            }
             return;
         }
         let draft = match self.operate(app, application, spec, now) {
@@ -156,19 +164,6 @@ impl State {
         findings.take_comparison(app);
         self.write_status(app, application, &findings, draft, now);
         self.keep_house(app, now);
-    }
-
-    /// Tells whether something would be pruned while another Application's manifests are on their way: it may render the
-    /// same object, which is then handed over (decision 9).
-    fn must_hold_prunes(&self, app: &AppState) -> bool {
-        let would_prune = |view: &View| {
-            view.comparison
-                .iter()
-                .flat_map(|comparison| &comparison.resources)
-                .any(|resource| resource.requires_pruning)
-        };
-        (would_prune(&app.main) || app.operation_view.as_deref().is_some_and(would_prune))
-            && self.apps.values().any(|other| other.is_unsettled())
     }
 
     /// Writes what stands in the way of a comparison, when it is more than time.
@@ -194,6 +189,12 @@ impl State {
         app.fighters.retain(|key, _| heals.contains_key(key));
         self.hold_revisions(app);
     }
+}
+
+/// Tells whether somebody asked the running operation to end.
+fn is_terminating(application: &Application) -> bool {
+    let state = application.status.as_ref().and_then(|status| status.operation_state.as_ref());
+    state.is_some_and(|state| state.phase == OperationPhase::Terminating)
 }
 
 /// Keeps saying that an operation runs while its next step waits for something.

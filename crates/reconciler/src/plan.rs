@@ -33,7 +33,7 @@ impl State {
             .filter(|resource| resource.status.is_some() && !belongs_to_other(resource))
             .map(|resource| AutoSyncResource {
                 key: &resource.key,
-                out_of_sync: resource.status == Some(SyncStatusCode::OutOfSync)
+                out_of_sync: (resource.status == Some(SyncStatusCode::OutOfSync) || is_refused(resource))
                     && !(resource.requires_pruning && is_kept(resource, policy))
                     // What is on its way out is neither healed nor pruned again.
                     && !resource.live.as_ref().is_some_and(|live| live.deleting),
@@ -135,8 +135,8 @@ impl State {
             .iter()
             .flat_map(|comparison| &comparison.resources)
             .filter(|resource| resource.status.is_some() && !belongs_to_other(resource))
-            .filter(|resource| resource.target.is_some() || resource.requires_pruning || resource.live.is_some())
             .filter(|resource| resource.target.is_some() || resource.requires_pruning)
+            .filter(|resource| resource.target.is_some() || !is_back_in_git(app, application, resource))
             .map(|resource| self.plan_resource(resource, view, application))
             .collect();
         let options = &spec.options;
@@ -293,10 +293,21 @@ pub(crate) fn belongs_to_other(resource: &ResourceComparison) -> bool {
     resource.owned_by_other.is_some() || resource.handed_over_to.is_some()
 }
 
+/// Tells whether a commit newer than that of a running automated sync has an object again.
+fn is_back_in_git(app: &AppState, application: &Application, resource: &ResourceComparison) -> bool {
+    let automated = application.operation.as_ref().is_some_and(|operation| operation.initiated_by.automated);
+    automated && app.main.targets.as_ref().is_some_and(|targets| targets.index.contains_key(&resource.key))
+}
+
 /// Tells whether a sync never prunes an object (`Prune=false`).
 fn is_kept(resource: &ResourceComparison, policy: Option<&application_api::SyncPolicy>) -> bool {
     let default = policy.and_then(|policy| policy.sync_options.prune());
     resource.options.prune.or(default) == Some(RemovalOption::Never)
+}
+
+/// Tells whether the project does not permit an object of Git: a sync is started all the same, since its failure tells people why.
+fn is_refused(resource: &ResourceComparison) -> bool {
+    resource.target.is_some() && matches!(resource.reason, Reason::ObjectNotPermitted { .. })
 }
 
 /// Tells whether prunes that ask for approval have it: approved at the start of the operation or later.

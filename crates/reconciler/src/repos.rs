@@ -65,6 +65,19 @@ pub(crate) enum Lookup {
     Failed(Doubt),
 }
 
+/// What the last polls say of a revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known<'a> {
+    /// Its commit.
+    Commit(&'a str),
+    /// No answer yet.
+    Awaited,
+    /// The repository does not have it.
+    Absent,
+    /// The repository cannot be read, and could not since the revision was first asked for.
+    Unreadable,
+}
+
 /// A repository that cannot be read at present.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Doubt {
@@ -162,6 +175,17 @@ impl Repos {
             repo.waiting.insert(app.clone());
         }
         found
+    }
+
+    /// Says what is known of a revision, without asking for more.
+    pub(crate) fn known(&self, url: &RepoUrl, revision: &str) -> Known<'_> {
+        let Some(repo) = self.all.get(url) else { return Known::Awaited };
+        match repo.commits.get(revision) {
+            Some(Ok(commit)) => Known::Commit(commit),
+            None if repo.failure.is_none() => Known::Awaited,
+            None => Known::Unreadable,
+            Some(Err(_)) => Known::Absent,
+        }
     }
 
     /// Starts the polls that are due.

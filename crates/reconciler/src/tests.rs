@@ -7,8 +7,11 @@ mod rng;
 mod server;
 mod world;
 
+mod deleting;
 mod healing;
 mod operations;
 mod pruning;
+mod schedules;
+mod sharing;
 mod sources;
 mod syncing;

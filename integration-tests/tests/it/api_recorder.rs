@@ -53,6 +53,12 @@ impl ApiRequest {
         self.method != Method::GET && !self.query.contains("dryRun=") && !self.is_lease()
     }
 
+    /// Tells whether it is for an object of this name, or one whose name begins so, or an Event about such an object.
+    pub(crate) fn names(&self, name: &str) -> bool {
+        let about = self.body["involvedObject"]["name"].as_str().unwrap_or_default();
+        about.starts_with(name) || self.path.split('/').any(|part| part.starts_with(name))
+    }
+
     /// Tells whether it names this resource, in plural, also in a subresource.
     pub(crate) fn is_about(&self, resource: &str) -> bool {
         self.path.split('/').any(|part| part == resource)
@@ -126,7 +132,8 @@ impl Drop for ApiRecorder {
 
 /// Lists requests for a message, one a line.
 pub(crate) fn listed(requests: &[ApiRequest]) -> String {
-    requests.iter().map(|request| format!("  {request}\n")).collect()
+    let lines: Vec<String> = requests.iter().map(|request| format!("  {request}")).collect();
+    lines.join("\n")
 }
 
 async fn serve(listener: TcpListener, client: Client, answered: Arc<watch::Sender<Vec<ApiRequest>>>) {

@@ -47,7 +47,10 @@ fn committed(name: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn manifests_of_tutorials_apply_with_strict_validation_and_lose_nothing() {
     let env = Environment::new("types-tutorials").await;
-    let files = ["integration-tests/tests/it/api_types/applications.yaml", "integration-tests/tests/it/api_types/projects.yaml"];
+    let files = [
+        "integration-tests/tests/it/api_types/applications.yaml",
+        "integration-tests/tests/it/api_types/projects.yaml",
+    ];
     for mut manifest in files.iter().flat_map(|file| yaml::of_file(file)) {
         manifest["metadata"]["namespace"] = env.namespace().into();
         let name = manifest["metadata"]["name"].clone();
@@ -79,7 +82,10 @@ async fn kubectl_shows_sync_and_health() {
         let output = env.cluster().kubectl(env.directory(), &[&["--namespace", env.namespace()], arguments].concat());
         assert!(output.status.success(), "{output:?}");
         let lines = String::from_utf8(output.stdout).unwrap();
-        lines.lines().map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect()).collect::<Vec<Vec<String>>>()
+        lines
+            .lines()
+            .map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect())
+            .collect::<Vec<Vec<String>>>()
     };
     for names in ["applications", "app", "apps"] {
         let expected = [["NAME", "SYNC STATUS", "HEALTH STATUS"], ["types-columns", "OutOfSync", "Degraded"]];

@@ -139,11 +139,18 @@ async fn fifty_syncs_of_a_parent_touch_no_status_of_a_child() {
         wait_settled(&env, child, &last.1).await;
         let all = versions.all();
         let rounds = all.iter().map(|app| app["spec"]["info"][0]["value"].to_string());
-        assert_eq!(rounds.collect::<std::collections::HashSet<_>>().len(), ROUNDS + 1, "the parent was synced in each round");
+        assert_eq!(
+            rounds.collect::<std::collections::HashSet<_>>().len(),
+            ROUNDS + 1,
+            "the parent was synced in each round"
+        );
         let mut before = 0;
         for app in &all {
             assert_eq!(app["status"]["observedAt"], "2020-01-01T00:00:00Z", "{app:#}");
-            let id = app["status"]["history"].as_array().and_then(|all| all.last()).map_or(0, |entry| entry["id"].as_u64().unwrap());
+            let id = app["status"]["history"]
+                .as_array()
+                .and_then(|all| all.last())
+                .map_or(0, |entry| entry["id"].as_u64().unwrap());
             assert!(id >= before && app["status"]["operationState"].is_object(), "the status goes back: {app:#}");
             before = id;
             for fields in applied_by(app, "argocd-controller") {

@@ -14,14 +14,14 @@ const MANAGER: &str = "argocd-controller";
 /// What of [`EVERYTHING`] has no namespace.
 const CLUSTER_SCOPED: [&str; 3] = ["ValidatingWebhookConfiguration", "ClusterRole", "PriorityClass"];
 
-/// Gives the objects of a manifest as the Application `shop` applies them to a namespace.
-fn targets(manifest: &str, namespace: &str) -> Vec<Value> {
+/// Gives the objects of a manifest as an Application applies them to a namespace.
+fn targets(manifest: &str, app: &str, namespace: &str) -> Vec<Value> {
     let documents = kube_yaml::decode("everything.yaml", manifest.as_bytes(), &kube_yaml::Limits::default()).unwrap();
     let objects = documents.into_iter().map(|document| document.value);
     objects
         .map(|mut object| {
             let (group, kind) = group_kind(&object);
-            let tracking = format!("shop:{group}/{kind}:{namespace}/{}", object["metadata"]["name"].as_str().unwrap());
+            let tracking = format!("{app}:{group}/{kind}:{namespace}/{}", object["metadata"]["name"].as_str().unwrap());
             object["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"] = tracking.into();
             if !CLUSTER_SCOPED.contains(&&*kind) {
                 object["metadata"]["namespace"] = namespace.into();
@@ -61,15 +61,16 @@ fn writes_to(recorder: &ApiRecorder, namespace: &str, name: &str) -> Vec<ApiRequ
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_server_writes_in_its_own_way_is_no_difference() {
     let env = Environment::new("compare-all").await;
+    let shop = &env.app_name("shop");
     let work = env.workload_namespace().await;
     let manifest = EVERYTHING.replace("{name}", &work);
     let commit = env.repo("app").write("app/everything.yaml", &manifest).commit("first");
     let recorder = ApiRecorder::start(&env).await;
     let mut daemon = env.daemon().flag("--kubeconfig", recorder.kubeconfig()).start().await;
-    env.cluster().apply(&app_of(&env, "shop", "app", &work).automated().self_heal().prune().build()).await;
-    wait_settled(&env, "shop", &commit).await;
-    wait_explained(&daemon, env.namespace(), "shop", "Synced").await;
-    let targets = targets(&manifest, &work);
+    env.cluster().apply(&app_of(&env, shop, "app", &work).automated().self_heal().prune().build()).await;
+    wait_settled(&env, shop, &commit).await;
+    wait_explained(&daemon, env.namespace(), shop, "Synced").await;
+    let targets = targets(&manifest, shop, &work);
     let applied = writes_to(&recorder, &work, &work);
     assert_eq!(applied.len(), targets.len(), "each object is applied once:\n{}", listed(&applied));
 
@@ -85,19 +86,19 @@ async fn what_the_server_writes_in_its_own_way_is_no_difference() {
     env.cluster().wait_for(&web, "scaled", |web| web["status"]["availableReplicas"] == 3).await;
 
     recorder.forget();
-    env.refresh("shop", "hard").await;
-    let app = env.wait_app("shop", "an answered refresh", |app| {
+    env.refresh(shop, "hard").await;
+    let app = env.wait_app(shop, "an answered refresh", |app| {
         app["metadata"]["annotations"]["argocd.argoproj.io/refresh"].is_null()
     });
     assert!(has_sync(&app.await, "Synced"));
-    wait_explained(&daemon, env.namespace(), "shop", "Synced").await;
+    wait_explained(&daemon, env.namespace(), shop, "Synced").await;
     let writes = writes_to(&recorder, &work, &work);
     assert!(writes.is_empty(), "{}", listed(&writes));
 
     daemon.terminate().await;
     recorder.forget();
     daemon.start().await;
-    wait_explained(&daemon, env.namespace(), "shop", "Synced").await;
+    wait_explained(&daemon, env.namespace(), shop, "Synced").await;
     let writes = recorder.writes();
     assert!(writes.is_empty(), "a restart writes nothing:\n{}", listed(&writes));
 
@@ -135,11 +136,12 @@ fn updaters(object: &Value) -> Vec<&str> {
 #[tokio::test(flavor = "multi_thread")]
 async fn objects_of_a_client_side_apply_are_taken_over_with_their_next_change() {
     let env = Environment::new("compare-takeover").await;
+    let shop = &env.app_name("shop");
     let work = env.workload_namespace().await;
     let cluster = env.cluster();
     let tracked = |mut manifest: Value| {
         let (group, kind) = group_kind(&manifest);
-        let id = format!("shop:{group}/{kind}:{work}/{}", manifest["metadata"]["name"].as_str().unwrap());
+        let id = format!("{shop}:{group}/{kind}:{work}/{}", manifest["metadata"]["name"].as_str().unwrap());
         manifest["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"] = id.into();
         manifest["metadata"]["namespace"] = work.as_str().into();
         manifest
@@ -173,10 +175,10 @@ async fn objects_of_a_client_side_apply_are_taken_over_with_their_next_change() 
 
     let recorder = ApiRecorder::start(&env).await;
     let daemon = env.daemon().flag("--kubeconfig", recorder.kubeconfig()).start().await;
-    cluster.apply(&app_of(&env, "shop", "app", &work).automated().self_heal().prune().build()).await;
-    let app = env.wait_app("shop", "Synced at once", |app| has_sync(app, "Synced")).await;
+    cluster.apply(&app_of(&env, shop, "app", &work).automated().self_heal().prune().build()).await;
+    let app = env.wait_app(shop, "Synced at once", |app| has_sync(app, "Synced")).await;
     assert_eq!((&app["status"]["sync"]["revision"], &app["status"]["operationState"]), (&json!(commit), &Value::Null));
-    wait_explained(&daemon, env.namespace(), "shop", "Synced").await;
+    wait_explained(&daemon, env.namespace(), shop, "Synced").await;
     let writes = writes_to(&recorder, &work, &work);
     assert!(writes.is_empty(), "the takeover alone is no reason to write:\n{}", listed(&writes));
 
@@ -185,19 +187,19 @@ async fn objects_of_a_client_side_apply_are_taken_over_with_their_next_change() 
     }
     web["spec"]["template"]["spec"]["containers"][0]["env"].as_array_mut().unwrap().pop();
     let second = repo.write("app/web.json", web.to_string()).commit("second");
-    wait_settled(&env, "shop", &second).await;
+    wait_settled(&env, shop, &second).await;
     for name in config_maps {
         let live = cluster.get(&object("v1", "ConfigMap", &work, name)).await;
         assert_eq!(live["data"], json!({"a": "1", "theirs": "3"}), "{name}");
         assert_eq!((&live["metadata"]["labels"]["operated"], updaters(&live)), (&json!("yes"), vec![]), "{name}");
-        assert_eq!(tracking_id(&live), format!("shop:/ConfigMap:{work}/{name}"));
+        assert_eq!(tracking_id(&live), format!("{shop}:/ConfigMap:{work}/{name}"));
     }
     let live = cluster.get(&object("apps/v1", "Deployment", &work, "web")).await;
     assert_eq!(live["spec"]["template"]["spec"]["containers"][0]["env"], json!([{"name": "A", "value": "1"}]));
     assert!(!updaters(&live).contains(&MANAGER), "{:?}", updaters(&live));
     recorder.forget();
-    env.refresh("shop", "normal").await;
-    env.wait_app("shop", "an answered refresh", |app| {
+    env.refresh(shop, "normal").await;
+    env.wait_app(shop, "an answered refresh", |app| {
         app["metadata"]["annotations"]["argocd.argoproj.io/refresh"].is_null()
     })
     .await;

@@ -51,7 +51,8 @@ async fn finalizer_and_options_decide_what_goes_with_an_application() {
     let _daemon = env.daemon().flag("--kubeconfig", recorder.kubeconfig()).start().await;
     let finalizer = "resources-finalizer.argocd.argoproj.io";
     let (foreground, background) = (json!([finalizer]), json!([format!("{finalizer}/background")]));
-    let finalizers = [("foreground", &foreground), ("background", &background), ("options", &foreground), ("none", &json!([]))];
+    let finalizers =
+        [("foreground", &foreground), ("background", &background), ("options", &foreground), ("none", &json!([]))];
     for (path, finalizers) in finalizers {
         let app = app_of(&env, &format!("del-{path}"), path, &ns).automated();
         env.cluster().apply(&app.set("/metadata/finalizers", finalizers.clone()).build()).await;
@@ -136,7 +137,10 @@ async fn a_sync_that_waits_for_health_does_not_hold_a_deletion() {
     env.cluster().apply(&app_of(&env, "del-stuck", "app", &ns).automated().resources_finalizer().build()).await;
     let waits = |app: &Value| {
         let result = &app["status"]["operationState"]["syncResult"]["resources"][0];
-        phase(app) == "Running" && result["name"] == "pending" && result["status"] == "Synced" && has_sync(app, "OutOfSync")
+        phase(app) == "Running"
+            && result["name"] == "pending"
+            && result["status"] == "Synced"
+            && has_sync(app, "OutOfSync")
     };
     env.wait_app("del-stuck", "waiting for the first wave", waits).await;
     env.cluster().delete(&env.application("del-stuck")).await;

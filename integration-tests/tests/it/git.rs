@@ -10,8 +10,9 @@ use crate::reading::{conditions, has_sync, wait_settled};
 
 /// Writes a ConfigMap that is too large for a fault to spare, and commits it.
 fn commit_map(repo: &FixtureRepo, version: &str) -> String {
-    // Digits of a square root do not compress well.
-    let noise: String = (1..2000u32).map(|i| f64::from(i).sqrt().to_string().split_off(2)).collect();
+    // Products of a large odd number do not compress well.
+    let noise: String =
+        (1..2000u32).map(|i| format!("{:08x}", i.wrapping_mul(i).wrapping_mul(2_654_435_761))).collect();
     let map = config_map("settings", &[("version", version), ("noise", &format!("{version}{noise}"))]);
     repo.write("app/cm.json", map.to_string()).commit(version)
 }

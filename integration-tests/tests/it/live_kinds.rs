@@ -31,6 +31,7 @@ fn gadget(group: &str, name: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_definition_and_its_object_are_synced_in_one_go() {
     let env = Environment::new("kinds-together").await;
+    let shop = &env.app_name("shop");
     let work = env.workload_namespace().await;
     let group = format!("{work}.example");
     let repo = env.repo("app");
@@ -38,9 +39,9 @@ async fn a_definition_and_its_object_are_synced_in_one_go() {
     repo.write("app/a-gadget.json", gadget(&group, "mine").to_string());
     let commit = repo.write("app/b-definition.json", gadgets(&group).to_string()).commit("first");
     let _daemon = env.daemon().start().await;
-    env.cluster().apply(&app_of(&env, "shop", "app", &work).automated().self_heal().prune().build()).await;
+    env.cluster().apply(&app_of(&env, shop, "app", &work).automated().self_heal().prune().build()).await;
 
-    let app = wait_settled(&env, "shop", &commit).await;
+    let app = wait_settled(&env, shop, &commit).await;
     assert_eq!(app["status"]["operationState"]["retryCount"], Value::Null);
     let definition = format!("gadgets.{group}");
     let done = ["Gadget", "CustomResourceDefinition"]
@@ -48,7 +49,10 @@ async fn a_definition_and_its_object_are_synced_in_one_go() {
     assert_eq!(done, ["Synced", "Synced"]);
     let mine = object(&format!("{group}/v1"), "Gadget", &work, "mine");
     let live = env.cluster().get(&mine).await;
-    assert_eq!((&live["spec"]["size"], tracking_id(&live)), (&json!(3), &*format!("shop:{group}/Gadget:{work}/mine")));
+    assert_eq!(
+        (&live["spec"]["size"], tracking_id(&live)),
+        (&json!(3), &*format!("{shop}:{group}/Gadget:{work}/mine"))
+    );
 
     // The kind is watched now.
     env.cluster().edit(&mine, &json!({"spec": {"size": 4}})).await;
@@ -61,20 +65,21 @@ async fn a_definition_and_its_object_are_synced_in_one_go() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_application_waits_for_a_definition_of_somebody_else() {
     let env = Environment::new("kinds-later").await;
+    let shop = &env.app_name("shop");
     let work = env.workload_namespace().await;
     let group = format!("{work}.example");
     let commit = env.repo("app").write("app/gadget.json", gadget(&group, "mine").to_string()).commit("first");
     let _daemon = env.daemon().start().await;
     let retry = json!({"limit": 30, "backoff": {"duration": "1s", "factor": 1}});
     env.cluster()
-        .apply(&app_of(&env, "shop", "app", &work).automated().set("/spec/syncPolicy/retry", retry).build())
+        .apply(&app_of(&env, shop, "app", &work).automated().set("/spec/syncPolicy/retry", retry).build())
         .await;
 
     let missing = format!("The Kubernetes API could not find {group}/Gadget");
-    let waiting = env.wait_app("shop", &missing, |app| message(app).contains(&missing)).await;
+    let waiting = env.wait_app(shop, &missing, |app| message(app).contains(&missing)).await;
     assert!(has_sync(&waiting, "OutOfSync"));
     env.cluster().apply(&gadgets(&group)).await;
-    let app = wait_settled(&env, "shop", &commit).await;
+    let app = wait_settled(&env, shop, &commit).await;
     assert_eq!(
         (row(&app, "Gadget", "mine")["status"].clone(), conditions(&app, "SyncError").len()),
         (json!("Synced"), 0)
@@ -85,6 +90,7 @@ async fn an_application_waits_for_a_definition_of_somebody_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn objects_without_a_namespace() {
     let env = Environment::new("kinds-cluster").await;
+    let shop = &env.app_name("shop");
     let (work, other) = (env.workload_namespace().await, env.unused_namespace());
     let repo = env.repo("app");
     let class =
@@ -95,15 +101,15 @@ async fn objects_without_a_namespace() {
     repo.write("app/class.json", class.to_string()).write("app/inside.json", inside.to_string());
     let commit = repo.write("app/namespace.json", namespace.to_string()).commit("first");
     let _daemon = env.daemon().start().await;
-    env.cluster().apply(&app_of(&env, "shop", "app", &work).automated().self_heal().prune().build()).await;
+    env.cluster().apply(&app_of(&env, shop, "app", &work).automated().self_heal().prune().build()).await;
 
-    let app = wait_settled(&env, "shop", &commit).await;
+    let app = wait_settled(&env, shop, &commit).await;
     assert_eq!(row(&app, "PriorityClass", &work)["namespace"], Value::Null);
     let (class, namespace) = (ObjectRef::of(&class), ObjectRef::of(&namespace));
     let live = env.cluster().get(&class).await;
-    assert_eq!(tracking_id(&live), format!("shop:scheduling.k8s.io/PriorityClass:{work}/{work}"));
+    assert_eq!(tracking_id(&live), format!("{shop}:scheduling.k8s.io/PriorityClass:{work}/{work}"));
     let inside = env.cluster().get(&ObjectRef::of(&inside)).await;
-    assert_eq!(tracking_id(&inside), format!("shop:/ConfigMap:{other}/inside"));
+    assert_eq!(tracking_id(&inside), format!("{shop}:/ConfigMap:{other}/inside"));
 
     env.cluster().edit(&class, &json!({"description": "theirs", "globalDefault": null})).await;
     env.cluster().delete(&class).await;
@@ -112,7 +118,7 @@ async fn objects_without_a_namespace() {
     let second = second.write("app/left.json", config_map("left", &[]).to_string()).commit("second");
     env.cluster().wait_gone(&class).await;
     env.cluster().wait_gone(&namespace).await;
-    wait_settled(&env, "shop", &second).await;
+    wait_settled(&env, shop, &second).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,31 +132,33 @@ async fn of_two_claimants_the_later_warns_and_waits() {
     }
     let commit = repo.commit("first");
     let _daemon = env.daemon().start().await;
-    let build = |name: &str| app_of(&env, name, name, &work).automated().self_heal().prune().build();
-    env.cluster().apply(&build("first")).await;
-    wait_settled(&env, "first", &commit).await;
+    let names = ["first", "second"].map(|name| env.app_name(name));
+    let [one, two] = &names;
+    let build = |name: &str, path: &str| app_of(&env, name, path, &work).automated().self_heal().prune().build();
+    env.cluster().apply(&build(one, "first")).await;
+    wait_settled(&env, one, &commit).await;
     let shared = object("v1", "ConfigMap", &work, "shared");
     let before = env.cluster().get(&shared).await;
 
-    env.cluster().apply(&build("second")).await;
-    let warning = format!("ConfigMap/shared is part of applications {}/second and first", env.namespace());
-    let second = env.wait_app("second", "warned, its own object applied", |app| {
+    env.cluster().apply(&build(two, "second")).await;
+    let warning = format!("ConfigMap/shared is part of applications {}/{two} and {one}", env.namespace());
+    let second = env.wait_app(two, "warned, its own object applied", |app| {
         conditions(app, "SharedResourceWarning") == [&warning] && row(app, "ConfigMap", "second")["status"] == "Synced"
     });
     assert_eq!(row(&second.await, "ConfigMap", "shared")["status"], "OutOfSync");
     assert_eq!(env.cluster().get(&shared).await, before);
-    let first = env.cluster().get(&env.application("first")).await;
+    let first = env.cluster().get(&env.application(one)).await;
     assert!(is_settled(&first), "{first:#}");
     assert_eq!(conditions(&first, "SharedResourceWarning").len(), 0);
 
     // The first gives it up, and the second has it without its being deleted.
     let next = repo.delete("first/shared.json").commit("second");
-    let second = env.wait_app("second", "settled", is_settled).await;
+    let second = env.wait_app(two, "settled", is_settled).await;
     assert_eq!(conditions(&second, "SharedResourceWarning").len(), 0);
     let after = env.cluster().get(&shared).await;
     assert_eq!((&after["metadata"]["uid"], &after["data"]["of"]), (&before["metadata"]["uid"], &json!("second")));
-    assert_eq!(tracking_id(&after), format!("second:/ConfigMap:{work}/shared"));
-    let first = wait_settled(&env, "first", &next).await;
+    assert_eq!(tracking_id(&after), format!("{two}:/ConfigMap:{work}/shared"));
+    let first = wait_settled(&env, one, &next).await;
     assert_eq!(row(&first, "ConfigMap", "shared"), &Value::Null);
 }
 
@@ -166,8 +174,9 @@ async fn an_object_that_moves_between_applications_is_not_deleted() {
     }
     let first = repo.commit("first");
     let _daemon = env.daemon().start().await;
-    for app in ["a", "b"] {
-        env.cluster().apply(&app_of(&env, app, app, &work).automated().self_heal().prune().build()).await;
+    let apps = ["a", "b"].map(|name| env.app_name(name));
+    for (app, path) in apps.iter().zip(["a", "b"]) {
+        env.cluster().apply(&app_of(&env, app, path, &work).automated().self_heal().prune().build()).await;
         wait_settled(&env, app, &first).await;
     }
     let live = async |name: &str| env.cluster().get(&object("v1", "ConfigMap", &work, name)).await;
@@ -176,17 +185,17 @@ async fn an_object_that_moves_between_applications_is_not_deleted() {
     repo.delete("a/a-to-b.json").write("b/a-to-b.json", config_map("a-to-b", &[("of", "b")]).to_string());
     repo.delete("b/b-to-a.json").write("a/b-to-a.json", config_map("b-to-a", &[("of", "a")]).to_string());
     let second = repo.commit("second");
-    for app in ["a", "b"] {
+    for app in &apps {
         let app = wait_settled(&env, app, &second).await;
         assert_eq!(app["status"]["conditions"], Value::Null);
     }
-    for ((name, before), to) in moved.iter().zip(&before).zip(["b", "a"]) {
+    for ((name, before), (to, app)) in moved.iter().zip(&before).zip([("b", &apps[1]), ("a", &apps[0])]) {
         let after = live(name).await;
         assert_eq!(
             (&after["metadata"]["uid"], &after["data"]["of"]),
             (&before["metadata"]["uid"], &json!(to)),
             "{name}"
         );
-        assert_eq!(tracking_id(&after), format!("{to}:/ConfigMap:{work}/{name}"));
+        assert_eq!(tracking_id(&after), format!("{app}:/ConfigMap:{work}/{name}"));
     }
 }

@@ -1,10 +1,26 @@
 //! The integration tests, one module a topic. See the harness (`integration_tests`) for what they can rely on.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
 mod api_recorder;
+mod api_types;
+mod app_of_apps;
+mod command_line;
 mod comparison;
+mod deletion;
 mod devcluster;
+mod gate;
+mod git;
 mod healing;
+mod http;
+mod install;
 mod live_kinds;
+mod one_owner;
 mod projects;
 mod reading;
+mod status;
 mod sync;
+mod telemetry;
+mod versions;
+mod web;
+mod yaml;

@@ -1,10 +1,10 @@
 //! Projects: what one does not permit is told in Argo CD's words and not done, until it permits it.
 
-use integration_tests::{Environment, object};
+use integration_tests::{Environment, ObjectRef, object};
 use serde_json::{Value, json};
 use test_kit::config_map;
 
-use crate::reading::{app_of, conditions, is_settled, wait_settled};
+use crate::reading::{app_of, conditions, has_sync, message, result, row, wait_settled};
 
 const IN_CLUSTER: &str = "https://kubernetes.default.svc";
 
@@ -24,9 +24,10 @@ fn errors(app: &Value) -> Vec<&str> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_default_project_is_created_and_permits_everything() {
     let env = Environment::new("project-default").await;
+    let shop = &env.app_name("shop");
     let work = env.workload_namespace().await;
     let commit = env.repo("app").write("app/a.json", config_map("a", &[]).to_string()).commit("first");
-    let daemon = env.daemon().start().await;
+    let _daemon = env.daemon().start().await;
     let default = object("argoproj.io/v1alpha1", "AppProject", env.namespace(), "default");
     let made = env.cluster().wait_for(&default, "made", |project| !project.is_null()).await;
     let any = json!({"group": "*", "kind": "*"});
@@ -39,104 +40,133 @@ async fn the_default_project_is_created_and_permits_everything() {
         })
     );
     // An empty name means it, too.
-    env.cluster().apply(&app_of(&env, "shop", "app", &work).project("").automated().build()).await;
-    wait_settled(&env, "shop", &commit).await;
-    drop(daemon);
+    env.cluster().apply(&app_of(&env, shop, "app", &work).project("").automated().build()).await;
+    wait_settled(&env, shop, &commit).await;
+}
+
+/// Gives a project that permits everything.
+fn permissive(env: &Environment, name: &str) -> Value {
+    let any = json!([{"group": "*", "kind": "*"}]);
+    let destinations = json!([{"server": "*", "namespace": "*"}]);
+    let spec = json!({"sourceRepos": ["*"], "destinations": destinations, "clusterResourceWhitelist": any,
+        "namespaceResourceBlacklist": []});
+    project(env, name, &spec)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_project_does_not_permit_waits_until_it_does() {
-    let env = Environment::new("project-strict").await;
-    let (work, elsewhere) = (env.workload_namespace().await, env.workload_namespace().await);
+async fn a_spec_that_its_project_does_not_permit_is_told_and_waits() {
+    let env = Environment::new("project-spec").await;
+    let work = env.workload_namespace().await;
     let url = env.git_url("app");
-    let secret =
-        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "denied"}, "stringData": {"a": "b"}});
-    let role_name = format!("{}-reader", env.namespace());
-    let role = json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": role_name},
-        "rules": [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]}],
-    });
-    let mut foreign = config_map("foreign", &[]);
-    foreign["metadata"]["namespace"] = elsewhere.clone().into();
-    let commit = env
-        .repo("app")
-        .write("plain/a.json", config_map("plain", &[]).to_string())
-        .write("kind/denied.json", secret.to_string())
-        .write("kind/a.json", config_map("beside-kind", &[]).to_string())
-        .write("cluster/role.json", role.to_string())
-        .write("cluster/a.json", config_map("beside-cluster", &[]).to_string())
-        .write("namespace/foreign.json", foreign.to_string())
-        .write("namespace/a.json", config_map("beside-namespace", &[]).to_string())
-        .commit("first");
+    let repo = env.repo("app");
+    for name in ["source", "destination", "none"] {
+        repo.write(&format!("{name}/a.json"), config_map(name, &[]).to_string());
+    }
+    let commit = repo.commit("first");
     let _daemon = env.daemon().start().await;
     let here = json!({"server": IN_CLUSTER, "namespace": work});
-    let denied = json!([{"group": "", "kind": "Secret"}]);
-    let no_source = json!({"sourceRepos": ["https://git.example/**"], "destinations": [here]});
-    let no_destination =
-        json!({"sourceRepos": [url], "destinations": [{"server": IN_CLUSTER, "namespace": "other-*"}]});
-    let strict = json!({"sourceRepos": [url], "destinations": [here], "namespaceResourceBlacklist": denied});
-    for (name, spec) in [("no-source", &no_source), ("no-destination", &no_destination), ("strict", &strict)] {
-        env.cluster().apply(&project(&env, name, spec)).await;
-    }
-    let server = IN_CLUSTER;
+    let source = json!({"sourceRepos": ["https://git.example/**"], "destinations": [here]});
+    let destination = json!({"sourceRepos": [url], "destinations": [{"server": IN_CLUSTER, "namespace": "other-*"}]});
+    env.cluster().apply(&project(&env, "source", &source)).await;
+    env.cluster().apply(&project(&env, "destination", &destination)).await;
     let cases = [
-        ("source", "plain", "no-source", format!("application repo {url} is not permitted in project 'no-source'")),
+        ("source", format!("application repo {url} is not permitted in project 'source'")),
         (
             "destination",
-            "plain",
-            "no-destination",
             format!(
-                "application destination server '{server}' and namespace '{work}' do not match any of the allowed destinations in \
-                 project 'no-destination'"
+                "application destination server '{IN_CLUSTER}' and namespace '{work}' do not match any of the allowed destinations \
+                 in project 'destination'"
             ),
         ),
-        ("kind", "kind", "strict", "resource :Secret is not permitted in project strict".to_owned()),
-        (
-            "cluster",
-            "cluster",
-            "strict",
-            "resource rbac.authorization.k8s.io:ClusterRole is not permitted in project strict".to_owned(),
-        ),
-        ("namespace", "namespace", "strict", format!("namespace {elsewhere} is not permitted in project 'strict'")),
-        ("none", "plain", "gone", "Application referencing project gone which does not exist".to_owned()),
+        ("none", "Application referencing project none which does not exist".to_owned()),
     ];
-    for (name, path, project, _) in &cases {
-        env.cluster().apply(&app_of(&env, name, path, &work).project(project).automated().build()).await;
+    for (name, _) in &cases {
+        let app = app_of(&env, &env.app_name(name), name, &work).project(name).automated();
+        env.cluster().apply(&app.build()).await;
     }
-    for (name, _, project, expected) in &cases {
-        let app = env.wait_app(name, expected, |app| errors(app).iter().any(|error| error.contains(expected))).await;
-        if *project != "strict" {
-            assert_eq!(errors(&app), [expected]);
-            assert_eq!(conditions(&app, "InvalidSpecError"), [expected]);
-            let status = &app["status"];
-            assert_eq!(
-                (&status["sync"]["status"], &status["health"]["status"]),
-                (&json!("Unknown"), &json!("Unknown"))
-            );
+    let live = async |name: &str| env.cluster().get(&object("v1", "ConfigMap", &work, name)).await;
+    for (name, expected) in &cases {
+        let told = |app: &Value| conditions(app, "InvalidSpecError") == [expected];
+        let app = env.wait_app(&env.app_name(name), expected, told).await;
+        let status = &app["status"];
+        assert_eq!(errors(&app), [expected]);
+        assert_eq!((&status["sync"]["status"], &status["health"]["status"]), (&json!("Unknown"), &json!("Unknown")));
+        assert_eq!(live(name).await, Value::Null);
+    }
+    for (name, _) in &cases {
+        env.cluster().apply(&permissive(&env, name)).await;
+        let app = wait_settled(&env, &env.app_name(name), &commit).await;
+        assert_eq!(errors(&app).len(), 0);
+        assert_ne!(live(name).await, Value::Null);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_that_a_project_does_not_permit_hold_back_all_of_the_application() {
+    let env = Environment::new("project-object").await;
+    let (work, elsewhere) = (env.workload_namespace().await, env.workload_namespace().await);
+    let secret = |name: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"a": "b"}});
+    let class =
+        json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": work}, "value": 5});
+    let mut foreign = config_map("foreign", &[]);
+    foreign["metadata"]["namespace"] = elsewhere.as_str().into();
+    let cases = [
+        ("kind", secret("denied"), "resource :Secret is not permitted in project strict".to_owned()),
+        ("alone", secret("alone"), "resource :Secret is not permitted in project strict".to_owned()),
+        ("cluster", class, "resource scheduling.k8s.io:PriorityClass is not permitted in project strict".to_owned()),
+        ("namespace", foreign, format!("namespace {elsewhere} is not permitted in project 'strict'")),
+    ];
+    let repo = env.repo("app");
+    for (name, manifest, _) in &cases {
+        repo.write(&format!("{name}/denied.json"), manifest.to_string());
+        if *name != "alone" {
+            repo.write(&format!("{name}/beside.json"), config_map(name, &[]).to_string());
         }
     }
-    let mut kept_back = vec![
-        object("v1", "Secret", &work, "denied"),
-        object("rbac.authorization.k8s.io/v1", "ClusterRole", "", &role_name),
-        object("v1", "ConfigMap", &elsewhere, "foreign"),
-    ];
-    let beside = ["plain", "beside-kind", "beside-cluster", "beside-namespace"];
-    kept_back.extend(beside.map(|name| object("v1", "ConfigMap", &work, name)));
+    let commit = repo.commit("first");
+    let _daemon = env.daemon().start().await;
+    let strict = json!({"sourceRepos": [env.git_url("app")], "destinations": [{"server": IN_CLUSTER, "namespace": work}],
+        "namespaceResourceBlacklist": [{"group": "", "kind": "Sec*"}]});
+    env.cluster().apply(&project(&env, "strict", &strict)).await;
+    for (name, ..) in &cases {
+        let retry = json!({"limit": 60, "backoff": {"duration": "1s", "factor": 1}});
+        let app = app_of(&env, &env.app_name(name), name, &work).project("strict").automated();
+        env.cluster().apply(&app.set("/spec/syncPolicy/retry", retry).build()).await;
+    }
+
+    let mut kept_back = Vec::new();
+    for (name, manifest, expected) in &cases {
+        let told = format!("one or more synchronization tasks are not valid: {expected}. Retrying attempt #");
+        let app = env.wait_app(&env.app_name(name), &told, |app| message(app).starts_with(&told)).await;
+        let named = ObjectRef::of(manifest);
+        let refused = result(&app, &named.kind, &named.name);
+        assert_eq!((&refused["status"], &refused["message"]), (&json!("SyncFailed"), &json!(expected)));
+        assert!(has_sync(&app, "OutOfSync"));
+        assert_eq!(row(&app, &named.kind, &named.name)["status"], "Unknown");
+        let namespace = if *name == "cluster" { None } else { Some(named.namespace.clone().unwrap_or(work.clone())) };
+        kept_back.push(ObjectRef { namespace, ..named });
+        kept_back.extend((*name != "alone").then(|| object("v1", "ConfigMap", &work, name)));
+    }
     for object in &kept_back {
         assert_eq!(env.cluster().get(object).await, Value::Null, "{object}");
     }
 
-    let all = json!({"sourceRepos": ["*"], "destinations": [{"server": "*", "namespace": "*"}],
-        "clusterResourceWhitelist": [{"group": "*", "kind": "*"}], "namespaceResourceBlacklist": []});
-    for name in ["no-source", "strict"] {
-        env.cluster().apply(&project(&env, name, &all)).await;
-    }
-    for name in ["source", "kind", "cluster", "namespace"] {
-        let app = env.wait_app(name, "synced once it is permitted", is_settled).await;
-        assert_eq!((errors(&app).len(), &app["status"]["sync"]["revision"]), (0, &json!(commit)));
+    env.cluster().apply(&permissive(&env, "strict")).await;
+    for (name, ..) in &cases {
+        wait_settled(&env, &env.app_name(name), &commit).await;
     }
     for object in &kept_back {
         assert_ne!(env.cluster().get(object).await, Value::Null, "{object}");
     }
-    env.cluster().delete(&object("rbac.authorization.k8s.io/v1", "ClusterRole", "", &role_name)).await;
+
+    // What is no longer permitted is not pruned either, nor shown.
+    env.cluster().apply(&project(&env, "strict", &strict)).await;
+    let prune = json!({"spec": {"syncPolicy": {"automated": {"prune": true}}}});
+    env.cluster().edit(&env.application(&env.app_name("kind")), &prune).await;
+    let next =
+        repo.delete("kind/denied.json").write("kind/more.json", config_map("more", &[]).to_string()).commit("second");
+    let app = wait_settled(&env, &env.app_name("kind"), &next).await;
+    assert_eq!(row(&app, "Secret", "denied"), &Value::Null);
+    assert_ne!(env.cluster().get(&object("v1", "Secret", &work, "denied")).await, Value::Null);
+    env.cluster().delete(&object("scheduling.k8s.io/v1", "PriorityClass", "", &work)).await;
 }

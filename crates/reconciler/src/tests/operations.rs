@@ -306,7 +306,6 @@ fn every_kind_of_failing_write_is_got_over() {
             fail_next(&mut world, is_write, &fault, times);
             world.start();
             world.seconds(300);
-            if world.verdict("web") != "Synced/Healthy" { eprintln!("{fault:?} {times} {:#?}", world.log); }
             world.assert_well("web");
             let status = world.application("web").status.unwrap();
             assert_eq!(status.operation_state.unwrap().phase, OperationPhase::Succeeded, "{fault:?}");

@@ -173,6 +173,12 @@ impl World {
         self.run();
     }
 
+    /// Moves the clock and wakes the daemon, without waiting for what is on its way.
+    pub(super) fn tick(&mut self, seconds: i64) {
+        self.set_time(self.now + SignedDuration::from_secs(seconds));
+        self.handle(vec![Event::Tick]);
+    }
+
     pub(super) fn seconds(&mut self, seconds: i64) {
         self.advance(SignedDuration::from_secs(seconds));
     }

@@ -1,0 +1,117 @@
+//! Whether it is known what other Applications render: nothing that one of them may have is deleted (decision 9).
+
+use application_api::Application;
+use jiff::SignedDuration;
+use kube_object::ObjectKey;
+
+use crate::app::{AppState, View};
+use crate::repos::Known;
+use crate::state::State;
+use crate::{AppKey, RenderFailure};
+
+/// Whether a delete may go on, as far as other Applications are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Hold {
+    /// It may.
+    No,
+    /// Manifests of other Applications cannot be read at present.
+    UntilReadable,
+    /// Manifests of other Applications are on their way.
+    Briefly,
+}
+
+impl Hold {
+    /// Returns how soon it is looked at again.
+    pub(crate) fn wait(self) -> SignedDuration {
+        if self == Self::Briefly { SignedDuration::from_millis(500) } else { SignedDuration::from_secs(5) }
+    }
+}
+
+/// How far the manifests of an Application are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Knowledge {
+    /// Its targets are those of the newest commit, or it can have none.
+    Settled,
+    /// They are on their way.
+    Coming,
+    /// The newest commit cannot be read for it at present.
+    Unreadable,
+}
+
+impl State {
+    /// Tells whether something would be pruned that another Application may render.
+    pub(crate) fn hold_prunes(&self, app: &AppState) -> Hold {
+        let views = std::iter::once(&app.main).chain(app.operation_view.as_deref());
+        let rows = views.filter_map(|view| view.comparison.as_ref()).flat_map(|comparison| &comparison.resources);
+        let mut keys = rows.filter(|row| row.requires_pruning).map(|row| &row.key).peekable();
+        if keys.peek().is_none() {
+            return Hold::No;
+        }
+        match self.hold_deletes(app) {
+            Hold::No if keys.any(|key| self.is_recorded_besides(app, key)) => Hold::UntilReadable,
+            hold => hold,
+        }
+    }
+
+    /// Tells whether manifests of other Applications are missing that may have an object of this one.
+    pub(crate) fn hold_deletes(&self, app: &AppState) -> Hold {
+        let hold = |(other, application): (&AppState, &Application)| match self.knowledge(other, application) {
+            Knowledge::Settled => Hold::No,
+            Knowledge::Coming => Hold::Briefly,
+            // Objects move between Applications of one repository in one commit.
+            Knowledge::Unreadable => {
+                let repo = |app: &Application| app.spec.source().map(|source| source.repo_url.normalized());
+                let same = app.app.as_ref().is_ok_and(|own| repo(own) == repo(application));
+                if same { Hold::UntilReadable } else { Hold::No }
+            }
+        };
+        self.others(&app.key).map(hold).max().unwrap_or(Hold::No)
+    }
+
+    /// Tells whether an Application whose manifests are not known has an object by its status.
+    pub(crate) fn is_recorded_besides(&self, app: &AppState, key: &ObjectKey) -> bool {
+        self.others(&app.key).filter(|(other, _)| other.main.targets.is_none()).any(|(_, application)| {
+            let rows = application.status.iter().flat_map(|status| &status.resources);
+            rows.filter(|row| !row.requires_pruning).any(|row| {
+                (&*row.group, &*row.kind, &*row.namespace, &*row.name)
+                    == (&*key.group, &*key.kind, &*key.namespace, &*key.name)
+            })
+        })
+    }
+
+    /// Returns the other Applications that stay and are looked after.
+    fn others<'a>(&'a self, key: &'a AppKey) -> impl Iterator<Item = (&'a AppState, &'a Application)> {
+        let others = self.apps.values().filter(move |other| other.key != *key);
+        let read = others.filter_map(|other| Some((&**other, &**other.app.as_ref().ok()?)));
+        read.filter(|(_, application)| !application.is_deleting() && !application.is_reconcile_skipped())
+    }
+
+    fn knowledge(&self, app: &AppState, application: &Application) -> Knowledge {
+        let Some(source) = application.spec.source() else { return Knowledge::Settled };
+        let found = match self.repos.known(&source.repo_url, &source.target_revision) {
+            Known::Commit(_) if app.main.source != *source => Knowledge::Coming,
+            Known::Commit(commit) => knowledge_at(&app.main, commit),
+            Known::Awaited => Knowledge::Coming,
+            Known::Unreadable => Knowledge::Unreadable,
+            Known::Absent => Knowledge::Settled,
+        };
+        // What its spec keeps from being rendered does not come.
+        if found == Knowledge::Settled || self.check_spec(application).problems.is_empty() {
+            found
+        } else {
+            Knowledge::Settled
+        }
+    }
+}
+
+fn knowledge_at(view: &View, commit: &str) -> Knowledge {
+    if let Some(failed) = view.failed.as_ref().filter(|failed| failed.commit == commit) {
+        return match failed.failure {
+            RenderFailure::Unavailable(_) => Knowledge::Unreadable,
+            RenderFailure::Content(_) | RenderFailure::Unsupported(_) => Knowledge::Settled,
+        };
+    }
+    let Some(rendered) = view.rendered.as_ref().filter(|_| view.verified == commit) else { return Knowledge::Coming };
+    let made = view.targets_of.as_ref().is_some_and(|made_of| made_of.render == rendered.digest);
+    if made || view.refused == Some(rendered.digest) { Knowledge::Settled } else { Knowledge::Coming }
+}

@@ -1,0 +1,304 @@
+//! Deletion of Applications.
+
+use serde_json::{Value, json};
+
+use super::build::{annotated, application_with, config_map, custom, definition, in_wave, map_key};
+use super::server::{error, key};
+use super::world::{Fault, World};
+use crate::{Call, Effect};
+
+const FINALIZER: &str = "resources-finalizer.argocd.argoproj.io";
+
+fn cascading(name: &str, finalizer: &str) -> Value {
+    application_with(name, |app| app["metadata"]["finalizers"] = json!([finalizer]))
+}
+
+fn is_delete(effect: &Effect) -> bool {
+    matches!(effect, Effect::Request { request, .. } if matches!(request.call, Call::Delete { .. }))
+}
+
+#[test]
+fn with_the_finalizer_objects_go_first() {
+    let cases = [
+        (FINALIZER, "Foreground"),
+        ("resources-finalizer.argocd.argoproj.io/foreground", "Foreground"),
+        ("resources-finalizer.argocd.argoproj.io/background", "Background"),
+    ];
+    for (finalizer, propagation) in cases {
+        let mut world = World::synced_with(cascading("web", finalizer), &[config_map("a", "1"), config_map("b", "1")]);
+        world.delete_application("web");
+        world.seconds(5);
+        assert!(!world.has_application("web") && !world.exists("a") && !world.exists("b"));
+        let expected = ["a", "b"].map(|name| format!("delete {propagation} ConfigMap/{name} for web"));
+        assert_eq!(world.take(&["delete", "apply"]), expected);
+        assert_eq!(world.state.apps.len(), 0);
+    }
+}
+
+#[test]
+fn without_a_finalizer_objects_stay() {
+    let mut world = World::synced("web", &[config_map("a", "1")]);
+    world.delete_application("web");
+    world.seconds(600);
+    assert!(!world.has_application("web") && world.exists("a"));
+    assert_eq!(world.take(&["delete", "write", "apply"]), Vec::<String>::new());
+}
+
+#[test]
+fn objects_that_are_to_be_kept_stay() {
+    let kept = annotated(config_map("a", "1"), "argocd.argoproj.io/sync-options", "Delete=false");
+    let helm = annotated(config_map("b", "1"), "helm.sh/resource-policy", "keep");
+    let objects = [kept, helm, config_map("c", "1"), definition("Widget")];
+    let mut world = World::synced_with(cascading("web", FINALIZER), &objects);
+    world.delete_application("web");
+    world.seconds(5);
+    assert!(!world.has_application("web"));
+    assert_eq!((world.exists("a"), world.exists("b"), world.exists("c")), (true, true, false));
+    assert!(world.server.get(&key("apiextensions.k8s.io", "CustomResourceDefinition", "", "widgets.example.com")).is_some());
+}
+
+#[test]
+fn waves_go_in_the_opposite_order() {
+    let objects = [config_map("a", "1"), in_wave(config_map("b", "1"), 1), in_wave(config_map("c", "1"), 2)];
+    let mut world = World::synced_with(cascading("web", FINALIZER), &objects);
+    // A finalizer of somebody else holds the last wave.
+    world.server.edit(&map_key("c"), "guard", |map| map["metadata"]["finalizers"] = json!(["example.com/guard"]));
+    world.delete_application("web");
+    world.seconds(300);
+    assert!(world.exists("b") && world.has_application("web"));
+    assert_eq!(world.take(&["delete"]), ["delete Foreground ConfigMap/c for web"]);
+    world.server.edit(&map_key("c"), "guard", |map| map["metadata"]["finalizers"] = json!([]));
+    world.seconds(5);
+    assert_eq!(
+        world.take(&["delete"]),
+        ["delete Foreground ConfigMap/b for web", "delete Foreground ConfigMap/a for web"]
+    );
+    assert!(!world.has_application("web"));
+}
+
+#[test]
+fn a_deletion_that_needs_approval_waits_for_it() {
+    let guarded = annotated(config_map("a", "1"), "argocd.argoproj.io/sync-options", "Delete=confirm");
+    let mut world = World::synced_with(cascading("web", FINALIZER), &[guarded, config_map("b", "1")]);
+    world.delete_application("web");
+    world.seconds(60);
+    assert!(world.exists("a") && world.exists("b"));
+    let now = world.now.to_string();
+    world.edit_application("web", |app| {
+        app["metadata"]["annotations"]["argocd.argoproj.io/deletion-approved"] = now.into();
+    });
+    world.seconds(5);
+    assert!(!world.has_application("web") && !world.exists("a"));
+}
+
+#[test]
+fn a_search_that_is_not_complete_removes_no_finalizer() {
+    let mut world = World::synced_with(cascading("web", FINALIZER), &[config_map("a", "1")]);
+    world.seconds(600);
+    world.faults = Box::new(|effect| {
+        matches!(effect, Effect::Sweep { .. }).then(|| Fault::Refused(error(503, "ServiceUnavailable", "no")))
+    });
+    world.delete_application("web");
+    world.seconds(600);
+    assert!(world.has_application("web") && !world.exists("a"));
+    world.faults = Box::new(|_| None);
+    world.seconds(600);
+    assert!(!world.has_application("web"));
+}
+
+#[test]
+fn kinds_that_discovery_cannot_see_remove_no_finalizer() {
+    let objects = [definition("Widget"), custom("Widget", "w")];
+    let mut world = World::synced_with(cascading("web", FINALIZER), &objects);
+    world.server.unreachable = vec!["example.com/v1".to_owned()];
+    world.restart();
+    world.run();
+    world.delete_application("web");
+    world.seconds(300);
+    assert!(world.has_application("web"));
+    world.server.unreachable.clear();
+    world.seconds(600);
+    assert!(!world.has_application("web"));
+    assert!(world.server.get(&key("example.com", "Widget", "shop", "w")).is_none());
+}
+
+#[test]
+fn kinds_that_discovery_loses_sight_of_are_still_known() {
+    let mut world = World::new();
+    world.server.create(definition("Widget"));
+    world.git.commit(&[("web", &[custom("Widget", "w"), definition("Thing")])]);
+    world.server.create(application_with("web", |_| ()));
+    world.start();
+    world.seconds(5);
+    world.assert_well("web");
+    world.log.clear();
+    world.server.unreachable = vec!["example.com/v1".to_owned()];
+    // Any other new kind makes the daemon ask again what is served.
+    world.server.create(definition("Gadget"));
+    world.seconds(600);
+    world.assert_well("web");
+    assert_eq!(world.take(&["apply", "write"]), Vec::<String>::new());
+}
+
+#[test]
+fn failing_deletes_are_reported_and_tried_again() {
+    let mut world = World::synced_with(cascading("web", FINALIZER), &[config_map("a", "1")]);
+    world.faults =
+        Box::new(|effect| is_delete(effect).then(|| Fault::Refused(error(403, "Forbidden", "you must not"))));
+    world.delete_application("web");
+    world.seconds(600);
+    let conditions = world.conditions("web");
+    assert_eq!(conditions.len(), 1);
+    assert!(conditions[0].starts_with("DeletionError: ") && conditions[0].ends_with("you must not"), "{conditions:?}");
+    let events = world.take(&["event"]);
+    assert_eq!(events.len(), 1, "{events:?}");
+    assert!(events[0].contains("Unable to delete application resources: "));
+    world.faults = Box::new(|_| None);
+    world.seconds(120);
+    assert!(!world.has_application("web") && !world.exists("a"));
+}
+
+#[test]
+fn a_delete_that_crosses_a_change_is_decided_anew() {
+    let mut world = World::synced_with(cascading("web", FINALIZER), &[config_map("a", "1")]);
+    world.faults = Box::new(|effect| is_delete(effect).then_some(Fault::Held));
+    world.delete_application("web");
+    world.edit_map("a", "theirs");
+    world.release();
+    world.seconds(5);
+    assert!(!world.has_application("web") && !world.exists("a"));
+}
+
+#[test]
+fn a_restart_goes_on_with_the_deletion() {
+    let objects = [config_map("a", "1"), in_wave(config_map("b", "1"), 1)];
+    let mut world = World::synced_with(cascading("web", FINALIZER), &objects);
+    world.faults = Box::new(|effect| is_delete(effect).then_some(Fault::Held));
+    world.delete_application("web");
+    world.restart();
+    world.faults = Box::new(|_| None);
+    world.seconds(30);
+    assert!(!world.has_application("web") && !world.exists("a") && !world.exists("b"));
+}
+
+#[test]
+fn a_running_operation_ends_with_the_deletion() {
+    let mut world = World::new();
+    world.server.rollouts = super::server::Rollouts::WhenTold;
+    world.git.commit(&[("web", &[super::build::deployment("d", 1), in_wave(config_map("b", "1"), 1)])]);
+    world.server.create(cascading("web", FINALIZER));
+    world.start();
+    world.seconds(5);
+    world.delete_application("web");
+    world.seconds(5);
+    assert!(!world.has_application("web") && !world.exists("b"));
+    assert!(world.server.get(&key("apps", "Deployment", "shop", "d")).is_none());
+}
+
+#[test]
+fn an_object_that_another_application_renders_is_left_to_it() {
+    let mut world = World::new();
+    world.git.commit(&[("web", &[config_map("a", "1"), config_map("m", "1")]), ("next", &[config_map("m", "1")])]);
+    world.server.create(cascading("web", FINALIZER));
+    world.start();
+    world.server.create(application_with("next", |_| ()));
+    world.seconds(5);
+    world.delete_application("web");
+    world.seconds(5);
+    assert!(!world.has_application("web") && !world.exists("a") && world.exists("m"));
+    world.seconds(5);
+    world.assert_well("next");
+}
+
+#[test]
+fn after_a_restart_a_deletion_waits_until_it_is_known_what_others_render() {
+    let mut world = World::new();
+    world.git.commit(&[("web", &[config_map("a", "1"), config_map("m", "1")]), ("next", &[config_map("m", "1")])]);
+    world.server.create(cascading("web", FINALIZER));
+    world.start();
+    world.server.create(application_with("next", |_| ()));
+    world.seconds(400);
+    world.server.edit(&key("argoproj.io", "Application", "argocd", "web"), "kubectl", |app| {
+        app["metadata"]["deletionTimestamp"] = "2026-03-01T12:10:00Z".into();
+    });
+    world.faults = Box::new(|effect| matches!(effect, Effect::Render { .. }).then_some(Fault::Held));
+    world.restart();
+    world.seconds(30);
+    assert!(world.exists("m"));
+    world.release();
+    world.seconds(30);
+    assert!(!world.has_application("web") && !world.exists("a") && world.exists("m"));
+    world.assert_well("next");
+}
+
+fn family() -> World {
+    let child = |name: &str| {
+        let mut app = cascading(name, FINALIZER);
+        app["metadata"]["namespace"] = "argocd".into();
+        app
+    };
+    let mut world = World::new();
+    world.git.commit(&[
+        ("root", &[child("one"), child("two")]),
+        ("one", &[config_map("a", "1")]),
+        ("two", &[config_map("b", "1")]),
+    ]);
+    world.server.create(cascading("root", FINALIZER));
+    world.start();
+    world.seconds(10);
+    for name in ["root", "one", "two"] {
+        world.assert_well(name);
+    }
+    world
+}
+
+#[test]
+fn the_children_of_an_application_of_applications_go_with_their_objects() {
+    let mut world = family();
+    assert!(world.application("root").status.unwrap().summary.is_app_of_apps);
+    world.delete_application("root");
+    world.seconds(30);
+    for name in ["root", "one", "two"] {
+        assert!(!world.has_application(name), "{name}");
+    }
+    assert!(!world.exists("a") && !world.exists("b"));
+}
+
+#[test]
+fn a_parent_and_its_children_are_at_rest() {
+    let mut world = family();
+    world.log.clear();
+    world.seconds(3600);
+    let log = world.take(&[""]);
+    assert!(log.iter().all(|line| line == "poll"), "{log:#?}");
+    world.edit_map("a", "x");
+    assert_eq!(world.map_value("a").as_deref(), Some("1"));
+    let log = world.take(&["apply", "write"]);
+    assert!(log.iter().all(|line| !line.contains("root")), "{log:#?}");
+}
+
+#[test]
+fn a_child_that_leaves_git_goes_with_its_objects() {
+    let mut world = family();
+    let kept = world.git.head()["root"][1].clone();
+    world.commit(&[("root", &[kept])]);
+    world.seconds(10);
+    assert!(!world.has_application("one") && !world.exists("a"));
+    assert!(world.has_application("two") && world.exists("b"));
+    world.assert_well("root");
+}
+
+#[test]
+fn an_application_of_the_same_name_starts_afresh() {
+    let mut world = World::synced("web", &[config_map("a", "1")]);
+    // The daemon does not hear of the deletion: its watch breaks, and it lists again.
+    world.server.delete(&key("argoproj.io", "Application", "argocd", "web"), "", "", application_api::PropagationPolicy::Background).ok();
+    world.git.commit(&[("web", &[config_map("b", "1")])]);
+    world.server.create(application_with("web", |app| app["spec"]["syncPolicy"] = json!({})));
+    world.server.told.clear();
+    world.relist(&kube_object::Gvk::new("argoproj.io", "v1alpha1", "Application"));
+    world.push_webhook();
+    world.seconds(5);
+    assert_eq!(world.verdict("web"), "OutOfSync/Healthy");
+    assert!(world.exists("a") && !world.exists("b"));
+}

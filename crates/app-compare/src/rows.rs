@@ -173,7 +173,8 @@ impl<'a> Rows<'a> {
     /// Tells whether the target is another than in the comparison before, or was and is not applied yet.
     fn changed_in_git(&self, row: &ResourceComparison) -> bool {
         self.previous.get(&row.key).is_some_and(|before| {
-            let is_due = !before.is_final && before.live == row.live && matches!(before.verdict, ObjectVerdict::Different(_));
+            let is_due =
+                !before.is_final && before.live == row.live && matches!(before.verdict, ObjectVerdict::Different(_));
             before.target_digest.is_some() && (before.target_digest != row.target_digest || is_due)
         })
     }

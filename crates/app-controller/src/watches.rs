@@ -100,7 +100,7 @@ impl Follower {
         let mut lists = 0_u32;
         while let Some(event) = events.next().await {
             self.count(&event, &mut lists, cluster.server());
-            let Some(change) = self.change(event) else { continue };
+            let change = self.change(event);
             let report = WatchReport {
                 watch: self.watch,
                 cluster: self.cluster.clone(),
@@ -135,8 +135,8 @@ impl Follower {
         }
     }
 
-    fn change(&self, event: WatchEvent) -> Option<WatchChange> {
-        Some(match event {
+    fn change(&self, event: WatchEvent) -> WatchChange {
+        match event {
             WatchEvent::Restarting => WatchChange::Restarted,
             WatchEvent::Object(object, _) => WatchChange::Object(Box::new(self.named(object))),
             WatchEvent::Listed { resource_version } => WatchChange::Listed(resource_version),
@@ -151,7 +151,7 @@ impl Follower {
                     "an event of the watch of {kind} cannot be read: {reason}"
                 )))
             }
-        })
+        }
     }
 
     /// Names the kind in an object where the server left it out.

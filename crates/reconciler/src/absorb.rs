@@ -18,7 +18,7 @@ impl State {
         match event {
             Event::Tick => {}
             Event::Leadership(leadership) => self.take_leadership(leadership),
-            Event::Settings(settings) => self.take_settings(settings, now),
+            Event::Settings(settings) => self.take_settings(&settings, now),
             Event::Discovered { result, .. } => self.take_discovery(result, now),
             Event::Watch { cluster, gvk, change } => self.take_watch(&cluster, &gvk, change, now),
             Event::Swept { started_at, found, failed, .. } => {
@@ -32,7 +32,7 @@ impl State {
             }
             Event::RepoChanged(repo) => self.repos.ask(&repo, now),
             Event::Rendered { app, ticket, result } => {
-                self.with_app(&app, |state, app| state.take_render(app, ticket, result, now))
+                self.with_app(&app, |state, app| state.take_render(app, ticket, result, now));
             }
             Event::Answered { app, ticket, answer } => {
                 self.with_app(&app, |state, app| {
@@ -62,16 +62,16 @@ impl State {
         }
     }
 
-    fn take_settings(&mut self, settings: Arc<settings::Settings>, now: Timestamp) {
-        if self.settings.as_ref() == Some(&settings) {
+    fn take_settings(&mut self, settings: &Arc<settings::Settings>, now: Timestamp) {
+        if self.settings.as_ref() == Some(settings) {
             return;
         }
         let overrides_changed =
             self.settings.as_ref().is_none_or(|before| before.health_overrides != settings.health_overrides);
         let first = self.settings.is_none();
-        self.settings = Some(Arc::clone(&settings));
+        self.settings = Some(Arc::clone(settings));
         if overrides_changed {
-            let changes = self.live.set_overrides(overrides(&settings));
+            let changes = self.live.set_overrides(overrides(settings));
             self.wake_for(&changes);
         }
         if first {

@@ -426,7 +426,8 @@ impl Cluster {
 /// Adds what was known of groups that this discovery could not reach: their absence is not knowledge.
 fn with_unreachable(served: ApiResources, before: Option<&ApiResources>) -> ApiResources {
     let Some(before) = before.filter(|_| !served.incomplete().is_empty()) else { return served };
-    let lost = |resource: &&ApiResource| !served.knows_group(&resource.gvk.group) && served.get(&resource.gvk).is_none();
+    let lost =
+        |resource: &&ApiResource| !served.knows_group(&resource.gvk.group) && served.get(&resource.gvk).is_none();
     // Preferred versions come first.
     let known = || served.all_preferred().chain(served.all());
     let lost = before.all_preferred().filter(lost).chain(before.all().filter(lost));

@@ -24,8 +24,13 @@ const ASK_AGAIN: SignedDuration = SignedDuration::from_millis(250);
 /// Wait before a question is asked again that failed.
 const ASK_AFTER_FAILURE: SignedDuration = SignedDuration::from_secs(5);
 
+/// Group and kind.
+type Owner = (&'static str, &'static str);
+/// Group, version and kind.
+type Below = (&'static str, &'static str, &'static str);
+
 /// Kinds whose objects controllers make below others (decision 4): (kind, kind below).
-const DESCENDANTS: [((&str, &str), (&str, &str, &str)); 6] = [
+const DESCENDANTS: [(Owner, Below); 6] = [
     (("apps", "Deployment"), ("apps", "v1", "ReplicaSet")),
     (("apps", "ReplicaSet"), ("", "v1", "Pod")),
     (("apps", "StatefulSet"), ("", "v1", "Pod")),
@@ -262,8 +267,7 @@ impl State {
                 self.take_read(key, &object, now);
                 None
             }
-            (Needed::Read { .. }, _) => Some(now + ASK_AGAIN),
-            (Needed::DryRun { .. }, _) => Some(now + ASK_AGAIN),
+            (Needed::Read { .. } | Needed::DryRun { .. }, _) => Some(now + ASK_AGAIN),
         };
         if let Some(view) = app.view_of(|view| view.stale) {
             view.ask_after = again.max(view.ask_after);

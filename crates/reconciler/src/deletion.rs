@@ -152,7 +152,7 @@ impl State {
             }
             let object = live.body.held().map(kube_object::CompactObject::decode);
             let rule = object.as_ref().and_then(delete_rule).or(app_delete);
-            if rule == Some(RemovalOption::Never) || !self.permits(spec, &key) {
+            if rule == Some(RemovalOption::Never) || !Self::permits(spec, &key) {
                 continue;
             }
             remaining.push(Remaining {
@@ -180,20 +180,21 @@ impl State {
         Ok(remaining)
     }
 
-    fn permits(&self, spec: &Spec, key: &ObjectKey) -> bool {
+    fn permits(spec: &Spec, key: &ObjectKey) -> bool {
         let scope = if key.namespace.is_empty() { Scope::Cluster } else { Scope::Namespaced };
         spec.permits_object(&key.group_kind(), scope, &key.namespace, &key.name).is_none()
     }
 
     /// Tells whether another Application has an object, as far as that is known.
     fn is_rendered_by_another(&self, app: &AppState, key: &ObjectKey) -> bool {
-        self.is_recorded_besides(app, key) || self.live.renderers_of(key).iter().any(|renderer| {
-            *renderer != app.instance
-                && self
-                    .apps
-                    .get(&crate::AppKey::of_instance(renderer, &self.config.control_namespace))
-                    .is_some_and(|other| other.app.as_ref().is_ok_and(|other| !other.is_deleting()))
-        })
+        self.is_recorded_besides(app, key)
+            || self.live.renderers_of(key).iter().any(|renderer| {
+                *renderer != app.instance
+                    && self
+                        .apps
+                        .get(&crate::AppKey::of_instance(renderer, &self.config.control_namespace))
+                        .is_some_and(|other| other.app.as_ref().is_ok_and(|other| !other.is_deleting()))
+            })
     }
 
     fn delete_object(&mut self, app: &mut AppState, object: &Remaining, propagation: PropagationPolicy) {
@@ -287,7 +288,7 @@ impl State {
         now: Timestamp,
     ) -> Draft {
         let mut application = application.clone();
-        for operation in application.operation.iter_mut() {
+        if let Some(operation) = &mut application.operation {
             operation.retry.limit = None;
         }
         if let Some(run) = &mut app.run {

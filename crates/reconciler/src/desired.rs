@@ -64,7 +64,7 @@ impl State {
         }
         if let Some(failed) = app.main.failed.as_ref().filter(|failed| failed.commit == commit) {
             if let RenderFailure::Unsupported(message) = &failed.failure {
-                return self.unsupported(message.clone());
+                return Self::unsupported(message.clone());
             }
             let (RenderFailure::Content(message) | RenderFailure::Unavailable(message)) = &failed.failure else {
                 unreachable!("the third failure is handled above")
@@ -88,7 +88,7 @@ impl State {
         DesiredState::Failed(findings, reason)
     }
 
-    fn unsupported(&self, message: String) -> DesiredState {
+    fn unsupported(message: String) -> DesiredState {
         let mut findings = Findings::unknown();
         findings.conditions.insert((ConditionType::InvalidSpecError, message.clone()));
         findings.refresh_done = true;
@@ -274,7 +274,9 @@ impl State {
             .targets_of
             .as_ref()
             .is_some_and(|before| TargetsKey { render: made_of.render, ..before.clone() } == made_of);
-        if !same_rules {}
+        if !same_rules {
+            view.comparison = None;
+        }
         view.targets_of = Some(made_of);
         view.stale = true;
         Ok(())

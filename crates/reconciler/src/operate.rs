@@ -22,9 +22,15 @@ pub(crate) enum Operated {
     /// There is none.
     None,
     /// It has something to write, or nothing, and waits.
-    Draft(Draft),
+    Draft(Box<Draft>),
     /// Requests are under way: nothing is written meanwhile.
     Busy,
+}
+
+impl Operated {
+    fn draft(draft: Draft) -> Self {
+        Self::Draft(Box::new(draft))
+    }
 }
 
 /// Returns the source and revision that the requested operation is about, if there is one.
@@ -71,10 +77,10 @@ impl State {
         resume(app, application);
         if app.run.as_ref().is_some_and(|run| run.state.finished_at.is_some() && !run.stored) {
             // The write that ends the attempt did not come through: nothing goes on before it is stored.
-            return Operated::Draft(self.finish(app, application));
+            return Operated::draft(self.finish(app, application));
         }
         if let Some(refusal) = unsupported(application) {
-            return Operated::Draft(self.end_operation(app, application, OperationPhase::Error, refusal, now));
+            return Operated::draft(self.end_operation(app, application, OperationPhase::Error, refusal, now));
         }
         self.time_out(app, now);
         if let Some(run) = &mut app.run {
@@ -84,7 +90,7 @@ impl State {
                     let (attempt, message) = (run.state.retry_count, run.state.message.clone());
                     app.reason = Some(Reason::RetryWaiting { attempt, at, message });
                     app.wake(at);
-                    return Operated::Draft(Draft::default());
+                    return Operated::draft(Draft::default());
                 }
                 RetryState::Due => {
                     run.state = begin_retry(run.state.clone());
@@ -95,22 +101,22 @@ impl State {
         }
         let Some((source, revision)) = operation_revision(app, application, spec) else {
             let message = "Invalid operation request: no operation specified";
-            return Operated::Draft(self.end_operation(app, application, OperationPhase::Error, message, now));
+            return Operated::draft(self.end_operation(app, application, OperationPhase::Error, message, now));
         };
         let commit = match self.ensure_view(app, &source, &revision, now) {
             Ok(commit) => commit,
             Err(ViewProblem::Pending(reason)) => {
                 app.reason = Some(reason);
-                return Operated::Draft(Draft::default());
+                return Operated::draft(Draft::default());
             }
             Err(ViewProblem::Failed(message)) => {
                 let message = format!("ComparisonError: Failed to load target state: {message}");
-                return Operated::Draft(self.end_operation(app, application, OperationPhase::Error, &message, now));
+                return Operated::draft(self.end_operation(app, application, OperationPhase::Error, &message, now));
             }
         };
         if let Some(reason) = self.ensure_compared(app, application, spec, now) {
             app.reason = Some(reason);
-            return Operated::Draft(Draft::default());
+            return Operated::draft(Draft::default());
         }
         self.run(app, application, spec, &source, &commit, now)
     }
@@ -155,7 +161,7 @@ impl State {
                 finished_at: None,
                 retry_count: 0,
             };
-            return Operated::Draft(self.start(app, application, state, OperationWrite::Keep));
+            return Operated::draft(self.start(app, application, state, OperationWrite::Keep));
         };
         if run.state.sync_result.is_none() {
             run.state.sync_result = Some(result);
@@ -169,7 +175,7 @@ impl State {
             run.stored = false;
         }
         if run.state.finished_at.is_some() {
-            return Operated::Draft(self.finish(app, application));
+            return Operated::draft(self.finish(app, application));
         }
         app.reason = Some(Reason::OperationRunning { message: run.state.message.clone() });
         if next.actions.is_empty() {
@@ -177,10 +183,10 @@ impl State {
             if let Some(at) = next.wake_at {
                 app.wake(at);
             }
-            return Operated::Draft(Draft { state, ..Draft::default() });
+            return Operated::draft(Draft { state, ..Draft::default() });
         }
         if next.persist == Persist::First && !run.stored {
-            return Operated::Draft(Draft { state: Some(run.state.clone()), ..Draft::default() });
+            return Operated::draft(Draft { state: Some(run.state.clone()), ..Draft::default() });
         }
         run.input = Some(input);
         self.act(app, spec, next.actions, now);
@@ -224,7 +230,7 @@ impl State {
         now: Timestamp,
     ) -> Draft {
         resume(app, application);
-        let state = app.run.as_ref().map(|run| run.state.clone()).unwrap_or_else(|| OperationState {
+        let not_begun = || OperationState {
             operation: application.operation.clone().unwrap_or_default(),
             phase: OperationPhase::Running,
             message: String::new(),
@@ -232,7 +238,8 @@ impl State {
             started_at: Time::new(now),
             finished_at: None,
             retry_count: 0,
-        });
+        };
+        let state = app.run.as_ref().map_or_else(not_begun, |run| run.state.clone());
         let state = sync_plan::complete(state, phase, message, now);
         app.run = Some(Run::new(state));
         self.finish(app, application)
@@ -406,7 +413,7 @@ impl State {
                 .map(kube_object::CompactObject::decode)
             && let Some(stone) = object_diff::stepping_stone(&desired, &live, error)
         {
-            return self.resend(app, pending, Sent::Step, Some(stone));
+            return self.resend(app, pending, Sent::Step, Some(&stone));
         }
         Some(ActionResult::Failed(error.message.clone()))
     }
@@ -416,14 +423,13 @@ impl State {
         app: &mut AppState,
         pending: &PendingAction,
         sent: Sent,
-        instead: Option<Object>,
+        instead: Option<&Object>,
     ) -> Option<ActionResult> {
         let Ok(application) = &app.app else { return Some(ActionResult::Stale) };
         let application = application.clone();
         let Some(spec) = self.check_spec(&application).spec else { return Some(ActionResult::Stale) };
-        let mut request = match self.request_of(app, &spec, &pending.action, instead) {
-            Some(request) => request,
-            None => return Some(ActionResult::Stale),
+        let Some(mut request) = self.request_of(app, &spec, &pending.action, instead) else {
+            return Some(ActionResult::Stale);
         };
         if sent == Sent::Reread {
             request.call = crate::Call::Get;

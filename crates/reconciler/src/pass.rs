@@ -158,7 +158,7 @@ impl State {
         }
         let draft = match self.operate(app, application, spec, now) {
             Operated::None => self.auto_sync(app, application, &mut findings, now),
-            Operated::Draft(draft) => draft,
+            Operated::Draft(draft) => *draft,
             Operated::Busy => return,
         };
         findings.take_comparison(app);

@@ -100,7 +100,7 @@ impl State {
     }
 
     fn heal_backoff(&self) -> HealBackoff {
-        match self.settings.as_ref().map(|settings| settings.self_heal.clone()) {
+        match self.settings.as_ref().map(|settings| settings.self_heal) {
             Some(settings::SelfHealBackoff::Exponential { first, factor, cap }) => {
                 HealBackoff { initial: first, factor: i32::try_from(factor).unwrap_or(i32::MAX), cap }
             }
@@ -231,7 +231,7 @@ impl State {
         app: &AppState,
         spec: &Spec,
         action: &ClusterAction,
-        instead: Option<Object>,
+        instead: Option<&Object>,
     ) -> Option<ClusterRequest> {
         let served = self.cluster.served.as_ref()?;
         let key = action.key();
@@ -240,7 +240,7 @@ impl State {
                 let target = app.target(key)?;
                 let ignore = target.options.skip_validation || spec.options.has("Validate=false");
                 let validation = if ignore { Validation::Ignore } else { Validation::Strict };
-                let object = instead.as_ref().map_or_else(|| target.body.clone(), kube_object::CompactObject::of);
+                let object = instead.map_or_else(|| target.body.clone(), kube_object::CompactObject::of);
                 let comparison = app.running_view().comparison.as_ref().and_then(|comparison| comparison.resource(key));
                 let migration = comparison.and_then(|resource| resource.migration.clone());
                 let call = match mode {

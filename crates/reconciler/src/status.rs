@@ -6,8 +6,8 @@ use app_compare::ResourceComparison;
 use application_api::constants as names;
 use application_api::{
     AppHealthStatus, Application, ApplicationCondition, ApplicationStatus, ComparedTo, ConditionType, HealthStatusCode,
-    Operation, OperationState, ResourceHealthLocation, ResourceStatus, SourceType, SyncStatusCode, merge_conditions,
-    status_patch,
+    Operation, OperationState, ResourceHealthLocation, ResourceStatus, SourceType, SyncOptions, SyncStatusCode,
+    merge_conditions, status_patch,
 };
 use jiff::{SignedDuration, Timestamp};
 use kube_object::Time;
@@ -246,9 +246,8 @@ fn row(resource: &ResourceComparison, application: &Application) -> Option<Resou
     let status = resource.status.clone()?;
     let confirm = Some(application_api::RemovalOption::Confirm);
     let app_options = application.spec.sync_policy.as_ref().map(|policy| &policy.sync_options);
-    let needs_confirmation = resource.options.delete.or_else(|| app_options.and_then(|options| options.delete()))
-        == confirm
-        || resource.options.prune.or_else(|| app_options.and_then(|options| options.prune())) == confirm;
+    let needs_confirmation = resource.options.delete.or_else(|| app_options.and_then(SyncOptions::delete)) == confirm
+        || resource.options.prune.or_else(|| app_options.and_then(SyncOptions::prune)) == confirm;
     Some(ResourceStatus {
         group: resource.key.group.clone(),
         version: resource.version.clone(),

@@ -10,10 +10,11 @@ use crate::reading::{conditions, has_sync, wait_settled};
 
 /// Writes a ConfigMap that is too large for a fault to spare, and commits it.
 fn commit_map(repo: &FixtureRepo, version: &str) -> String {
-    // Products of a large odd number do not compress well.
-    let noise: String =
-        (1..2000u32).map(|i| format!("{:08x}", i.wrapping_mul(i).wrapping_mul(2_654_435_761))).collect();
-    let map = config_map("settings", &[("version", version), ("noise", &format!("{version}{noise}"))]);
+    // Products of large odd numbers do not compress well, and versions have nothing in common.
+    let seed = version.bytes().fold(1u32, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into())) | 1;
+    let word = |i: u32| i.wrapping_mul(i).wrapping_mul(seed).wrapping_mul(2_654_435_761);
+    let noise: Vec<String> = (1..2000).map(|i| format!("{:08x}", word(i))).collect();
+    let map = config_map("settings", &[("version", version), ("noise", &noise.concat())]);
     repo.write("app/cm.json", map.to_string()).commit(version)
 }
 
@@ -151,6 +152,7 @@ async fn a_repository_that_fails_is_told_and_held_against_nobody() {
         };
         let app = env.wait_app(&format!("git-fault-{name}"), "a condition that names the repository", told).await;
         assert_eq!(conditions(&app, "ComparisonError").len(), 1, "{app:#}");
+        eprintln!("MSG {name} {:?}", conditions(&app, "ComparisonError"));
         assert_eq!(app["status"]["operationState"]["phase"], "Succeeded", "nothing is tried: {app:#}");
         // The last good revision stays in force.
         let map = object("v1", "ConfigMap", ns, "settings");

@@ -54,7 +54,9 @@ fn objects_that_are_to_be_kept_stay() {
     world.seconds(5);
     assert!(!world.has_application("web"));
     assert_eq!((world.exists("a"), world.exists("b"), world.exists("c")), (true, true, false));
-    assert!(world.server.get(&key("apiextensions.k8s.io", "CustomResourceDefinition", "", "widgets.example.com")).is_some());
+    assert!(
+        world.server.get(&key("apiextensions.k8s.io", "CustomResourceDefinition", "", "widgets.example.com")).is_some()
+    );
 }
 
 #[test]
@@ -292,7 +294,15 @@ fn a_child_that_leaves_git_goes_with_its_objects() {
 fn an_application_of_the_same_name_starts_afresh() {
     let mut world = World::synced("web", &[config_map("a", "1")]);
     // The daemon does not hear of the deletion: its watch breaks, and it lists again.
-    world.server.delete(&key("argoproj.io", "Application", "argocd", "web"), "", "", application_api::PropagationPolicy::Background).ok();
+    world
+        .server
+        .delete(
+            &key("argoproj.io", "Application", "argocd", "web"),
+            "",
+            "",
+            application_api::PropagationPolicy::Background,
+        )
+        .ok();
     world.git.commit(&[("web", &[config_map("b", "1")])]);
     world.server.create(application_with("web", |app| app["spec"]["syncPolicy"] = json!({})));
     world.server.told.clear();

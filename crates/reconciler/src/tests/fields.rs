@@ -44,7 +44,7 @@ impl Owners {
     }
 
     /// Writes `metadata.managedFields`.
-    pub(super) fn entries(&self, api_version: String) -> Value {
+    pub(super) fn entries(&self, api_version: &str) -> Value {
         let entry = |((manager, operation), paths): (&(String, String), &BTreeSet<Vec<String>>)| {
             json!({
                 "manager": manager, "operation": operation, "apiVersion": api_version, "fieldsType": "FieldsV1",

@@ -76,7 +76,9 @@ impl Schedule {
     }
 
     fn act(&mut self) {
-        match self.rng.below(12) {
+        let kind = self.rng.below(12);
+        self.world.log.push(format!("--- {kind} at {} plan {:?} head {}", self.world.now, self.plan, self.round));
+        match kind {
             0..=2 => {
                 self.commit();
                 if self.rng.below(2) == 0 {
@@ -160,15 +162,13 @@ impl Schedule {
         self.write_commit();
         self.world.run();
         self.world.seconds(900);
+        eprintln!("{:#?}", self.world.log);
         for app in APPS {
             self.world.assert_well(app);
             assert!(self.world.application(app).operation.is_none(), "seed {seed}: {app}");
         }
-        let live: BTreeMap<&str, String> = ALWAYS
-            .iter()
-            .chain(&LOOSE)
-            .filter_map(|name| Some((*name, self.world.map_value(name)?)))
-            .collect();
+        let live: BTreeMap<&str, String> =
+            ALWAYS.iter().chain(&LOOSE).filter_map(|name| Some((*name, self.world.map_value(name)?))).collect();
         let wanted: BTreeMap<&str, String> =
             self.plan.iter().map(|(name, (_, value))| (*name, value.clone())).collect();
         assert_eq!(live, wanted, "seed {seed}");
@@ -183,7 +183,7 @@ impl Schedule {
 }
 
 /// One seed can be looked at alone: `seed..seed + 1`.
-const SEEDS: std::ops::Range<u64> = 0..300;
+const SEEDS: std::ops::Range<u64> = 2147..2148;
 
 fn run(seed: u64) {
     let mut schedule = Schedule::new(seed);
@@ -203,7 +203,7 @@ fn everything_comes_to_rest_and_nothing_that_git_has_is_deleted() {
 
 #[test]
 fn applications_that_come_and_go_take_nothing_with_them_that_others_have() {
-    for seed in 0..100 {
+    for seed in 2147..2148 {
         let mut schedule = Schedule::new(seed);
         schedule.world.git.commit(&[("guest", &[config_map("g", "1"), config_map("s0", "9")])]);
         for _ in 0..8 {
@@ -228,6 +228,7 @@ fn applications_that_come_and_go_take_nothing_with_them_that_others_have() {
         world.git.failure = None;
         world.git.broken.clear();
         world.seconds(900);
+        eprintln!("{:#?} {:?}", world.log, world.state.apps.values().map(|app| (app.key.clone(), app.reason.clone())).collect::<Vec<_>>());
         assert!(!world.has_application("guest"), "seed {seed}");
         assert!(!world.exists("g"), "seed {seed}");
         schedule.check_end(seed);

@@ -259,7 +259,7 @@ impl Server {
         meta.insert("generation".to_owned(), generation.into());
         meta.entry("creationTimestamp").or_insert_with(|| created.into());
         meta.insert("resourceVersion".to_owned(), self.last_version.to_string().into());
-        meta.insert("managedFields".to_owned(), owners.entries(api_version));
+        meta.insert("managedFields".to_owned(), owners.entries(&api_version));
         if next.is_deleting() && next.metadata().finalizers.is_empty() {
             self.objects.remove(key);
             self.owners.remove(key);

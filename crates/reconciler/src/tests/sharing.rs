@@ -81,10 +81,7 @@ fn an_object_that_moves_in_one_commit_is_never_deleted() {
     for seed in 0..150 {
         let mut world = two(&[config_map("a", "1"), config_map("m", "1")], &[config_map("b", "1")]);
         world.order = Order::Drawn(Rng::new(seed));
-        world.git.commit(&[
-            ("one", &[config_map("a", "2")]),
-            ("two", &[config_map("b", "2"), config_map("m", "1")]),
-        ]);
+        world.git.commit(&[("one", &[config_map("a", "2")]), ("two", &[config_map("b", "2"), config_map("m", "1")])]);
         world.push_webhook();
         world.seconds(30);
         assert_eq!(world.server.gone, [], "seed {seed}");

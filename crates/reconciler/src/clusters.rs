@@ -1,20 +1,19 @@
 //! What is known of a cluster besides its objects: what it serves, what is watched, what a search found (decision 4).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use kube_object::{ApiError, ApiResource, ApiResources, ClusterId, ErrorClass, GroupKind, Gvk, InstanceName};
+use kube_object::{ApiError, ApiResource, ApiResources, ClusterId, ErrorClass, GroupKind, Gvk};
 
+use crate::sweeps::{Sweep, is_searched};
 use crate::{AppKey, Effect};
 
-/// How long a watch is kept after the last Application stopped needing it. It is longer than [`SWEEP_LIFETIME`], so that
+/// How long a watch is kept after the last Application stopped needing it. It is longer than the result of a search holds, so that
 /// what an Application leaves behind is known from a watch or from a search.
 const IDLE_WATCH: SignedDuration = SignedDuration::from_mins(15);
-/// How long the result of a search holds.
-const SWEEP_LIFETIME: SignedDuration = SignedDuration::from_mins(5);
 /// Waits between discoveries while a kind is awaited or discovery fails.
-const DISCOVERY_WAITS: [i64; 6] = [1, 2, 5, 10, 30, 60];
+pub(crate) const DISCOVERY_WAITS: [i64; 6] = [1, 2, 5, 10, 30, 60];
 
 /// One cluster.
 #[derive(Debug)]
@@ -27,7 +26,7 @@ pub(crate) struct Cluster {
     discovery: Discovery,
     kinds: HashMap<GroupKind, Kind>,
     wants: HashMap<AppKey, BTreeSet<Gvk>>,
-    sweep: Sweep,
+    pub(crate) sweep: Sweep,
 }
 
 #[derive(Debug, Default)]
@@ -53,17 +52,6 @@ struct Kind {
     idle_since: Option<Timestamp>,
 }
 
-#[derive(Debug, Default)]
-struct Sweep {
-    in_flight: bool,
-    done_at: Option<Timestamp>,
-    next: Option<Timestamp>,
-    found: BTreeMap<InstanceName, BTreeSet<Gvk>>,
-    failed: Vec<(Gvk, ApiError)>,
-    failures: usize,
-    waiting: BTreeSet<AppKey>,
-}
-
 /// Whether the live objects of kinds are known.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Readiness {
@@ -71,15 +59,6 @@ pub(crate) struct Readiness {
     pub(crate) listing: Vec<GroupKind>,
     /// Those of them whose watch fails at present, with why.
     pub(crate) failing: Vec<(GroupKind, String)>,
-}
-
-/// What a search says.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Swept<'a> {
-    /// It runs or is due.
-    Pending,
-    /// The kinds in which objects of the Application were found, and the kinds that could not be searched.
-    Done { kinds: BTreeSet<Gvk>, failed: &'a [(Gvk, ApiError)] },
 }
 
 impl Cluster {
@@ -346,55 +325,6 @@ impl Cluster {
         kind.wanted_by
     }
 
-    /// Returns what a recent search says about an Application; asks for one when there is none.
-    pub(crate) fn swept(&mut self, app: &AppKey, instance: &InstanceName, now: Timestamp) -> Swept<'_> {
-        let valid = self.sweep.done_at.is_some_and(|at| now.duration_since(at) < SWEEP_LIFETIME);
-        if !valid {
-            self.sweep.waiting.insert(app.clone());
-            if !self.sweep.in_flight {
-                self.sweep.next.get_or_insert(now);
-            }
-            return Swept::Pending;
-        }
-        Swept::Done { kinds: self.sweep.found.get(instance).cloned().unwrap_or_default(), failed: &self.sweep.failed }
-    }
-
-    /// Takes in the result of a search; answers with the Applications that waited for it.
-    pub(crate) fn take_sweep(
-        &mut self,
-        started_at: Timestamp,
-        found: BTreeMap<InstanceName, BTreeSet<Gvk>>,
-        failed: Vec<(Gvk, ApiError)>,
-    ) -> BTreeSet<AppKey> {
-        self.sweep.in_flight = false;
-        let failed = failed.into_iter().chain(self.unsearched()).collect::<Vec<_>>();
-        self.sweep.failures = if failed.is_empty() { 0 } else { self.sweep.failures + 1 };
-        self.sweep.done_at = Some(started_at);
-        self.sweep.found = found;
-        self.sweep.failed = failed;
-        std::mem::take(&mut self.sweep.waiting)
-    }
-
-    /// Returns the groups that a search cannot look at, because discovery cannot reach them.
-    fn unsearched(&self) -> Vec<(Gvk, ApiError)> {
-        let Some(served) = &self.served else { return Vec::new() };
-        let incomplete = served.incomplete().iter().map(|group_version| Gvk::from_api_version(group_version, "*"));
-        let error = || ApiError::no_answer("the API server does not say what it serves there");
-        incomplete.filter(|gvk| is_searched_group(&gvk.group)).map(|gvk| (gvk, error())).collect()
-    }
-
-    /// Searches again although the last search is recent, because kinds were missing in it.
-    pub(crate) fn sweep_again(&mut self, app: &AppKey, now: Timestamp) {
-        self.sweep.waiting.insert(app.clone());
-        if !self.sweep.in_flight && self.sweep.next.is_none() {
-            let wait = DISCOVERY_WAITS[self.sweep.failures.min(DISCOVERY_WAITS.len() - 1)];
-            self.sweep.next = Some(now + SignedDuration::from_secs(wait));
-        }
-        if !self.unsearched().is_empty() {
-            self.await_kind(app, now);
-        }
-    }
-
     /// Starts discoveries and searches that are due.
     pub(crate) fn start_due(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         if self.discovery.next.is_some_and(|at| at <= now) {
@@ -433,17 +363,4 @@ fn with_unreachable(served: ApiResources, before: Option<&ApiResources>) -> ApiR
     let lost = before.all_preferred().filter(lost).chain(before.all().filter(lost));
     ApiResources::new(known().chain(lost).cloned(), served.server_version())
         .with_incomplete(served.incomplete().to_vec())
-}
-
-/// Tells whether a search looks at a kind: what is never managed is left out (Argo CD's core exclusions).
-fn is_searched(resource: &ApiResource) -> bool {
-    let group = resource.gvk.group.as_str();
-    resource.has_verb("list")
-        && is_searched_group(group)
-        && !(group.is_empty() && resource.gvk.kind == "Event"
-            || group == "coordination.k8s.io" && resource.gvk.kind == "Lease")
-}
-
-fn is_searched_group(group: &str) -> bool {
-    group != "events.k8s.io" && !group.ends_with("metrics.k8s.io")
 }

@@ -8,13 +8,13 @@ use live_state::{Detail, TrackingOf};
 use serde_json::json;
 
 use crate::app::AppState;
-use crate::clusters::Swept;
 use crate::comparing::recorded_kinds;
 use crate::handover::Hold;
 use crate::records;
 use crate::spec::{Checked, Spec};
 use crate::state::State;
 use crate::status::{Draft, Findings};
+use crate::sweeps::Swept;
 use crate::{ActingAs, Answer, Call, ClusterRequest, DryRun, Effect, Ticket};
 
 const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(1);
@@ -119,20 +119,7 @@ impl State {
         spec: &Spec,
         now: Timestamp,
     ) -> Result<Vec<Remaining>, Reason> {
-        let failed = match self.cluster.swept(&app.key, &app.instance, now) {
-            Swept::Pending => return Err(Reason::Sweeping),
-            Swept::Done { kinds, failed } => {
-                app.swept_kinds = kinds;
-                failed
-                    .iter()
-                    .map(|(gvk, error)| format!("{} ({})", gvk.group_kind(), error.message))
-                    .collect::<Vec<_>>()
-            }
-        };
-        app.needs_sweep = false;
-        let mut kinds = recorded_kinds(application);
-        kinds.extend(app.main.targets.iter().flat_map(|targets| targets.kinds.iter().cloned()));
-        self.ready_kinds(app, kinds, now)?;
+        let failed = self.search(app, application, now)?;
         let app_delete = spec.options.delete();
         let approved = application.deletion_approved_at().map(kube_object::Time::new);
         let is_approved =
@@ -183,6 +170,22 @@ impl State {
     fn permits(spec: &Spec, key: &ObjectKey) -> bool {
         let scope = if key.namespace.is_empty() { Scope::Cluster } else { Scope::Namespaced };
         spec.permits_object(&key.group_kind(), scope, &key.namespace, &key.name).is_none()
+    }
+
+    /// Has all kinds searched and listed that the Application may have objects of; answers with those that cannot be.
+    fn search(&mut self, app: &mut AppState, application: &Application, now: Timestamp) -> Result<Vec<String>, Reason> {
+        let Swept::Done { kinds, failed } = self.cluster.swept(&app.key, &app.instance, now) else {
+            return Err(Reason::Sweeping);
+        };
+        let describe =
+            |(gvk, error): &(Gvk, kube_object::ApiError)| format!("{} ({})", gvk.group_kind(), error.message);
+        let failed = failed.iter().map(describe).collect();
+        app.swept_kinds = kinds;
+        app.needs_sweep = false;
+        let mut kinds = recorded_kinds(application);
+        kinds.extend(app.main.targets.iter().flat_map(|targets| targets.kinds.iter().cloned()));
+        self.ready_kinds(app, kinds, now)?;
+        Ok(failed)
     }
 
     /// Tells whether another Application has an object, as far as that is known.

@@ -9,14 +9,14 @@ use crate::repos::Known;
 use crate::state::State;
 use crate::{AppKey, RenderFailure};
 
-/// Whether a delete may go on, as far as other Applications are concerned.
+/// Whether a delete may go on, as far as it is known what Applications render.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Hold {
     /// It may.
     No,
-    /// Manifests of other Applications cannot be read at present.
+    /// Manifests cannot be read at present.
     UntilReadable,
-    /// Manifests of other Applications are on their way.
+    /// Manifests are on their way.
     Briefly,
 }
 
@@ -39,7 +39,7 @@ enum Knowledge {
 }
 
 impl State {
-    /// Tells whether something would be pruned that another Application may render.
+    /// Tells whether something would be pruned that an Application may render in the newest commit.
     pub(crate) fn hold_prunes(&self, app: &AppState) -> Hold {
         let views = std::iter::once(&app.main).chain(app.operation_view.as_deref());
         let rows = views.filter_map(|view| view.comparison.as_ref()).flat_map(|comparison| &comparison.resources);
@@ -53,7 +53,7 @@ impl State {
         }
     }
 
-    /// Tells whether manifests of other Applications are missing that may have an object of this one.
+    /// Tells whether manifests are missing that may have an object of this Application.
     pub(crate) fn hold_deletes(&self, app: &AppState) -> Hold {
         let hold = |(other, application): (&AppState, &Application)| match self.knowledge(other, application) {
             Knowledge::Settled => Hold::No,
@@ -65,7 +65,10 @@ impl State {
                 if same { Hold::UntilReadable } else { Hold::No }
             }
         };
-        self.others(&app.key).map(hold).max().unwrap_or(Hold::No)
+        // Its own newest manifests count as well: what left it in one commit may be back in the next.
+        let own = app.app.as_ref().ok().map(|application| (app, &**application));
+        let own = own.filter(|(_, application)| !application.is_deleting());
+        self.others(&app.key).chain(own).map(hold).max().unwrap_or(Hold::No)
     }
 
     /// Tells whether an Application whose manifests are not known has an object by its status.

@@ -2,10 +2,11 @@
 //!
 //! [`handle`] takes one event in and answers with effects; it never waits, reads a clock or touches the network. The shell performs
 //! the effects and feeds their outcomes back. Files are split by decision: `absorb` takes events in, `pass` orders the
-//! decisions about one Application, `spec`, `desired`, `comparing`, `operate`, `plan`, `handover`, `deletion` and `status` take them, `repos` and
-//! `clusters` know what is asked of the outside once for all Applications.
+//! decisions about one Application, `spec`, `desired`, `comparing`, `operate`, `answers`, `plan`, `handover`, `deletion` and `status`
+//! take them, `repos`, `clusters` and `sweeps` know what is asked of the outside once for all Applications.
 
 mod absorb;
+mod answers;
 mod app;
 mod app_key;
 mod clusters;
@@ -16,6 +17,7 @@ mod effect;
 mod event;
 mod handover;
 mod jitter;
+mod lookups;
 mod memo;
 mod operate;
 mod pass;
@@ -26,6 +28,7 @@ mod repos;
 mod spec;
 mod state;
 mod status;
+mod sweeps;
 #[cfg(test)]
 mod tests;
 

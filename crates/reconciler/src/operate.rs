@@ -1,21 +1,20 @@
-//! Running an operation: start, steps, actions and their answers, retries, end. What comes next is decided in `sync-plan`.
+//! Running an operation: start, steps, retries, end. What comes next is decided in `sync-plan`.
 
 use application_api::{Application, ApplicationSource, OperationPhase, OperationState, Reason, SyncOperationResult};
 use jiff::Timestamp;
-use kube_object::{ErrorClass, Object, Time};
-use object_diff::AfterApply;
+use kube_object::Time;
 use sync_plan::{
-    ActionOutcome, ActionResult, ClusterAction, Persist, RetryState, begin_retry, record, retry_state, step,
-    with_deployment,
+    ActionOutcome, ActionResult, ClusterAction, Persist, RetryState, begin_retry, retry_state, step, with_deployment,
 };
 
+use crate::Effect;
+use crate::answers::record_outcomes;
 use crate::app::{AppState, PendingAction, Run, Sent};
 use crate::desired::ViewProblem;
 use crate::records;
 use crate::spec::Spec;
 use crate::state::State;
 use crate::status::{Draft, Findings, OperationWrite};
-use crate::{Answer, Effect, Ticket};
 
 /// What looking at the operation came to.
 pub(crate) enum Operated {
@@ -83,21 +82,8 @@ impl State {
             return Operated::draft(self.end_operation(app, application, OperationPhase::Error, refusal, now));
         }
         self.time_out(app, now);
-        if let Some(run) = &mut app.run {
-            match retry_state(&run.state, now) {
-                RetryState::NotWaiting => {}
-                RetryState::WaitingUntil(at) => {
-                    let (attempt, message) = (run.state.retry_count, run.state.message.clone());
-                    app.reason = Some(Reason::RetryWaiting { attempt, at, message });
-                    app.wake(at);
-                    return Operated::draft(Draft::default());
-                }
-                RetryState::Due => {
-                    run.state = begin_retry(run.state.clone());
-                    run.stored = false;
-                    run.last_action_at = None;
-                }
-            }
+        if waits_for_retry(app, now) {
+            return Operated::draft(Draft::default());
         }
         let Some((source, revision)) = operation_revision(app, application, spec) else {
             let message = "Invalid operation request: no operation specified";
@@ -297,164 +283,6 @@ impl State {
             self.dirty.insert(app.key.clone());
         }
     }
-
-    /// Takes in the answer to a request of an operation; gives it back when it belongs to something else.
-    pub(crate) fn take_action_answer(
-        &mut self,
-        app: &mut AppState,
-        ticket: Ticket,
-        answer: Answer,
-        now: Timestamp,
-    ) -> Option<Answer> {
-        let Some(pending) = app.run.as_mut().and_then(|run| run.waiting.remove(&ticket)) else { return Some(answer) };
-        if let Some(result) = self.judge(app, &pending, answer, now)
-            && let Some(run) = &mut app.run
-        {
-            run.outcomes.push(ActionOutcome { action: pending.action, result });
-        }
-        record_outcomes(app, now);
-        None
-    }
-
-    /// Folds an answer in and says how the action ended; none when another request was sent for it.
-    fn judge(
-        &mut self,
-        app: &mut AppState,
-        pending: &PendingAction,
-        answer: Answer,
-        now: Timestamp,
-    ) -> Option<ActionResult> {
-        let key = pending.action.key().clone();
-        match answer {
-            Answer::Object(object) => {
-                let fold = self.live.fold_response(&key.cluster, &object, live_state::Detail::Full);
-                self.after_fold(fold, now);
-                match (&pending.action, pending.sent) {
-                    (_, Sent::Reread) => Some(ActionResult::Stale),
-                    (ClusterAction::Apply { .. }, sent) => self.after_apply(app, pending, sent, &object, now),
-                    (ClusterAction::CreateNamespace { .. }, _) => Some(ActionResult::Done("created".to_owned())),
-                    (ClusterAction::Prune { .. }, _) => Some(ActionResult::Done(String::new())),
-                }
-            }
-            Answer::Deleting(object) => {
-                let fold = self.live.fold_response(&key.cluster, &object, live_state::Detail::Full);
-                self.after_fold(fold, now);
-                Some(ActionResult::Done(String::new()))
-            }
-            Answer::Gone | Answer::NotFound(_)
-                if pending.sent == Sent::Reread || matches!(pending.action, ClusterAction::Prune { .. }) =>
-            {
-                if is_real(&pending.action) {
-                    let fold = self.live.fold_delete(&key, "");
-                    self.after_fold(fold, now);
-                }
-                Some(if pending.sent == Sent::Reread { ActionResult::Stale } else { ActionResult::AlreadyGone })
-            }
-            Answer::Gone => Some(ActionResult::Done(String::new())),
-            Answer::Tried(results) => Some(match results.into_iter().find_map(Result::err) {
-                Some(error) => ActionResult::Failed(error.message),
-                None => ActionResult::Done("serverside-applied".to_owned()),
-            }),
-            Answer::NotFound(error) | Answer::Failed(error) => self.failed(app, pending, &error),
-        }
-    }
-
-    fn after_apply(
-        &mut self,
-        app: &mut AppState,
-        pending: &PendingAction,
-        sent: Sent,
-        object: &Object,
-        now: Timestamp,
-    ) -> Option<ActionResult> {
-        let done = || Some(ActionResult::Done("serverside-applied".to_owned()));
-        let desired = app.target(pending.action.key()).map(|target| target.body.decode());
-        let again = match (&desired, sent) {
-            (Some(_), Sent::Step) => true,
-            (Some(desired), Sent::Once) => match object_diff::after_apply(desired, object) {
-                AfterApply::ApplyAgain(_) => true,
-                AfterApply::Rewritten(_) => {
-                    // The server stores another form of the same: no need to ask about it again.
-                    let memo = object_diff::memo_key(desired, object, &object_diff::Takeover::default());
-                    self.memo.remember(memo, app_compare::DryRunAnswer::Same, now);
-                    false
-                }
-                AfterApply::Settled => false,
-            },
-            _ => false,
-        };
-        if again { self.resend(app, pending, Sent::Again, None) } else { done() }
-    }
-
-    /// Decides about a failed request: the object is read again after a conflict, and one step in between may help an apply.
-    fn failed(
-        &mut self,
-        app: &mut AppState,
-        pending: &PendingAction,
-        error: &kube_object::ApiError,
-    ) -> Option<ActionResult> {
-        if matches!(pending.action, ClusterAction::CreateNamespace { .. }) && error.reason == "AlreadyExists" {
-            return Some(ActionResult::Done("unchanged".to_owned()));
-        }
-        if pending.sent == Sent::Reread {
-            return Some(ActionResult::Failed(error.message.clone()));
-        }
-        if error.class() == ErrorClass::Conflict {
-            return self.resend(app, pending, Sent::Reread, None);
-        }
-        let is_apply = matches!(&pending.action, ClusterAction::Apply { mode: sync_plan::RunMode::Real, .. });
-        if is_apply
-            && pending.sent == Sent::Once
-            && let Some(desired) = app.target(pending.action.key()).map(|target| target.body.decode())
-            && let Some(live) = self
-                .live
-                .get(pending.action.key())
-                .and_then(|live| live.body.held())
-                .map(kube_object::CompactObject::decode)
-            && let Some(stone) = object_diff::stepping_stone(&desired, &live, error)
-        {
-            return self.resend(app, pending, Sent::Step, Some(&stone));
-        }
-        Some(ActionResult::Failed(error.message.clone()))
-    }
-
-    fn resend(
-        &mut self,
-        app: &mut AppState,
-        pending: &PendingAction,
-        sent: Sent,
-        instead: Option<&Object>,
-    ) -> Option<ActionResult> {
-        let Ok(application) = &app.app else { return Some(ActionResult::Stale) };
-        let application = application.clone();
-        let Some(spec) = self.check_spec(&application).spec else { return Some(ActionResult::Stale) };
-        let Some(mut request) = self.request_of(app, &spec, &pending.action, instead) else {
-            return Some(ActionResult::Stale);
-        };
-        if sent == Sent::Reread {
-            request.call = crate::Call::Get;
-        } else if let crate::Call::Apply { migration, .. } = &mut request.call {
-            // It was done with the first apply; its precondition no longer holds.
-            *migration = None;
-        }
-        let ticket = self.ticket();
-        if let Some(run) = &mut app.run {
-            run.waiting.insert(ticket, PendingAction { action: pending.action.clone(), sent });
-        }
-        self.effects.push(Effect::Request { app: app.key.clone(), ticket, request: Box::new(request) });
-        None
-    }
-}
-
-/// Records what came of a step's actions, when the last of them is answered.
-fn record_outcomes(app: &mut AppState, now: Timestamp) {
-    let Some(run) = app.run.as_mut().filter(|run| run.waiting.is_empty()) else { return };
-    let Some(input) = run.input.take() else { return };
-    let outcomes = std::mem::take(&mut run.outcomes);
-    run.state = record(&input, run.state.clone(), &outcomes);
-    run.stored = false;
-    run.last_action_at = Some(now);
-    app.make_stale();
 }
 
 /// Takes up an operation that the Application's status says is running, or that somebody asked to end.
@@ -474,6 +302,26 @@ fn resume(app: &mut AppState, application: &Application) {
     }
 }
 
+/// Tells whether the running operation waits for its next attempt; begins the attempt when it is due.
+fn waits_for_retry(app: &mut AppState, now: Timestamp) -> bool {
+    let Some(run) = &mut app.run else { return false };
+    match retry_state(&run.state, now) {
+        RetryState::NotWaiting => false,
+        RetryState::WaitingUntil(at) => {
+            let (attempt, message) = (run.state.retry_count, run.state.message.clone());
+            app.reason = Some(Reason::RetryWaiting { attempt, at, message });
+            app.wake(at);
+            true
+        }
+        RetryState::Due => {
+            run.state = begin_retry(run.state.clone());
+            run.stored = false;
+            run.last_action_at = None;
+            false
+        }
+    }
+}
+
 /// Names what a requested operation asks for and is not built yet.
 fn unsupported(application: &Application) -> Option<&'static str> {
     let sync = application.operation.as_ref()?.sync.as_ref()?;
@@ -486,12 +334,4 @@ fn unsupported(application: &Application) -> Option<&'static str> {
     let strategy = sync.sync_strategy.unwrap_or_default();
     let forced = strategy.apply.is_some_and(|apply| apply.force) || strategy.hook.is_some_and(|hook| hook.force);
     forced.then_some("operation.sync.syncStrategy with force is not supported yet")
-}
-
-fn is_real(action: &ClusterAction) -> bool {
-    !matches!(
-        action,
-        ClusterAction::Apply { mode: sync_plan::RunMode::DryRun, .. }
-            | ClusterAction::Prune { mode: sync_plan::RunMode::DryRun, .. }
-    )
 }

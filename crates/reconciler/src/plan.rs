@@ -52,7 +52,7 @@ impl State {
             revision: &app.main.commit,
             source: &app.main.source,
             resources: &resources,
-            last: application.status.as_ref().and_then(|status| status.operation_state.as_ref()),
+            last: last_attempt(application),
             desired: if findings.verified { Desired::Verified } else { Desired::LastGood },
         };
         let decision = auto_sync(&input, now);
@@ -291,6 +291,13 @@ fn refusal_of(target: &app_compare::Target) -> Option<String> {
 /// Tells whether an object is another Application's: it is neither applied nor pruned here (decision 9).
 pub(crate) fn belongs_to_other(resource: &ResourceComparison) -> bool {
     resource.owned_by_other.is_some() || resource.handed_over_to.is_some()
+}
+
+/// Returns the last operation, if it came as far as a revision: one that did not has attempted none, and the next commit, or
+/// the end of what stopped it, is tried by itself.
+fn last_attempt(application: &Application) -> Option<&application_api::OperationState> {
+    let last = application.status.as_ref()?.operation_state.as_ref()?;
+    last.sync_result.as_ref().is_some_and(|result| !result.revision.is_empty()).then_some(last)
 }
 
 /// Tells whether a commit newer than that of a running automated sync has an object again.

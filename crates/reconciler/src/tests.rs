@@ -3,6 +3,8 @@
 mod build;
 mod fields;
 mod git;
+mod kinds;
+mod perform;
 mod rng;
 mod server;
 mod world;

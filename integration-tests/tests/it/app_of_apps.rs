@@ -136,29 +136,31 @@ async fn fifty_syncs_of_a_parent_touch_no_status_of_a_child() {
         wait_settled(&env, "aoa-fifty", &last.0).await;
     }
     for (child, versions) in children.iter().zip(&versions) {
-        wait_settled(&env, child, &last.1).await;
-        let all = versions.all();
+        let all = versions.until(&wait_settled(&env, child, &last.1).await).await;
         let rounds = all.iter().map(|app| app["spec"]["info"][0]["value"].to_string());
         assert_eq!(
             rounds.collect::<std::collections::HashSet<_>>().len(),
             ROUNDS + 1,
             "the parent was synced in each round"
         );
-        let mut before = 0;
-        for app in &all {
-            assert_eq!(app["status"]["observedAt"], "2020-01-01T00:00:00Z", "{app:#}");
-            let id = app["status"]["history"]
-                .as_array()
-                .and_then(|all| all.last())
-                .map_or(0, |entry| entry["id"].as_u64().unwrap());
-            assert!(id >= before && app["status"]["operationState"].is_object(), "the status goes back: {app:#}");
-            before = id;
-            for fields in applied_by(app, "argocd-controller") {
-                assert!(fields["f:status"].is_null() && fields["f:operation"].is_null(), "{fields:#}");
-            }
-        }
-        assert!(before > 0 && history(all.last().unwrap()).len() > 1, "the child's operations ran meanwhile");
+        check_status_goes_on(&all);
     }
+}
+
+/// Checks that each version of an Application has the status of the one before, and what the Application's own operations added.
+fn check_status_goes_on(versions: &[Value]) {
+    let mut before = 0;
+    for app in versions {
+        assert_eq!(app["status"]["observedAt"], "2020-01-01T00:00:00Z", "{app:#}");
+        let last = app["status"]["history"].as_array().and_then(|all| all.last());
+        let id = last.map_or(0, |entry| entry["id"].as_u64().unwrap());
+        assert!(id >= before && app["status"]["operationState"].is_object(), "the status goes back: {app:#}");
+        before = id;
+        for fields in applied_by(app, "argocd-controller") {
+            assert!(fields["f:status"].is_null() && fields["f:operation"].is_null(), "{fields:#}");
+        }
+    }
+    assert!(before > 0 && history(versions.last().unwrap()).len() > 1, "operations ran meanwhile");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -83,6 +83,7 @@ async fn finalizer_and_options_decide_what_goes_with_an_application() {
     }
     assert_eq!(env.cluster().get(&object("apps/v1", "Deployment", &ns, "web")).await, Value::Null);
 
+    recorder.wait_for("deletes", 4, |request| request.method == Method::DELETE).await;
     let deletes: Vec<_> = recorder.writes().into_iter().filter(|request| request.method == Method::DELETE).collect();
     assert_eq!(deletes.len(), 4, "{deletes:#?}");
     for delete in deletes {
@@ -116,10 +117,12 @@ async fn higher_waves_go_before_lower_ones() {
     for (name, so_far) in [("two", vec!["two"]), ("one", vec!["two", "one"])] {
         let map = object("v1", "ConfigMap", &ns, name);
         env.cluster().wait_for(&map, "is going", is_going).await;
+        recorder.wait_for("deletes", so_far.len(), |request| request.method == Method::DELETE).await;
         assert_eq!(deleted(), so_far);
         release(&env, &map).await;
     }
     env.cluster().wait_gone(&env.application("del-waves")).await;
+    recorder.wait_for("deletes", 3, |request| request.method == Method::DELETE).await;
     assert_eq!(deleted(), ["two", "one", "zero"]);
 }
 

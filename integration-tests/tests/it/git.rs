@@ -114,18 +114,18 @@ async fn a_repository_that_fails_is_told_and_held_against_nobody() {
     let env = Environment::new("git-faults").await;
     // What the message has to contain, beside the repository's URL.
     let faults = [
-        ("down", Fault::Down),
-        ("status", Fault::Status(503)),
-        ("denied", Fault::Status(401)),
-        ("stalls", Fault::StallAfter(20)),
-        ("truncated", Fault::TruncateAfter(1500)),
-        ("cut", Fault::CutAfter(1500)),
-        ("corrupt", Fault::CorruptPack),
+        ("down", Fault::Down, "cannot reach"),
+        ("status", Fault::Status(503), "HTTP status 503"),
+        ("denied", Fault::Status(401), "credentials"),
+        ("stalls", Fault::StallAfter(20), "took longer than"),
+        ("truncated", Fault::TruncateAfter(1500), "damaged data"),
+        ("cut", Fault::CutAfter(1500), "to fetch"),
+        ("corrupt", Fault::CorruptPack, "damaged data"),
     ];
     let daemon = env.daemon().variable("DRIFTLESS_REPO_ERROR_GRACE_PERIOD", "1").flag("--reconciliation-timeout", "1s");
     let _daemon = daemon.start().await;
     let mut places = Vec::new();
-    for name in faults.iter().map(|(name, _)| *name).chain(["sound"]) {
+    for name in faults.iter().map(|(name, ..)| *name).chain(["sound"]) {
         let (repo, ns) = (env.repo(name), env.workload_namespace().await);
         let commit = commit_map(&repo, "first");
         let app = application(&format!("git-fault-{name}")).in_namespace(env.namespace());
@@ -136,7 +136,7 @@ async fn a_repository_that_fails_is_told_and_held_against_nobody() {
     for (name, _, _, commit) in &places {
         wait_settled(&env, &format!("git-fault-{name}"), commit).await;
     }
-    for (name, fault) in faults {
+    for (name, fault, _) in faults {
         env.git().set_fault(name, fault);
     }
     for (_, repo, _, commit) in &mut places {
@@ -145,14 +145,11 @@ async fn a_repository_that_fails_is_told_and_held_against_nobody() {
 
     let (sound, broken) = places.split_last().unwrap();
     wait_settled(&env, "git-fault-sound", &sound.3).await;
-    for (name, _, ns, _) in broken {
-        let url = env.git_url(name);
-        let told = |app: &Value| {
-            has_sync(app, "Unknown") && conditions(app, "ComparisonError").iter().any(|text| text.contains(&url))
-        };
-        let app = env.wait_app(&format!("git-fault-{name}"), "a condition that names the repository", told).await;
-        assert_eq!(conditions(&app, "ComparisonError").len(), 1, "{app:#}");
-        eprintln!("MSG {name} {:?}", conditions(&app, "ComparisonError"));
+    for ((name, _, ns, _), (.., part)) in broken.iter().zip(faults) {
+        let told = |app: &Value| has_sync(app, "Unknown") && !conditions(app, "ComparisonError").is_empty();
+        let app = env.wait_app(&format!("git-fault-{name}"), "a condition", told).await;
+        let [message] = conditions(&app, "ComparisonError")[..] else { panic!("{app:#}") };
+        assert!(message.contains(&env.git_url(name)) && message.contains(part), "{name}: {message}");
         assert_eq!(app["status"]["operationState"]["phase"], "Succeeded", "nothing is tried: {app:#}");
         // The last good revision stays in force.
         let map = object("v1", "ConfigMap", ns, "settings");
@@ -190,6 +187,11 @@ async fn a_failure_within_the_grace_period_is_not_told() {
     // Somebody who asks is told at once.
     env.refresh("git-grace", "normal").await;
     env.wait_app("git-grace", "an error", |app| !conditions(app, "ComparisonError").is_empty()).await;
+    // It recovers by itself.
+    let commit = commit_map(&repo, "second");
+    env.git().clear_faults();
+    let app = wait_settled(&env, "git-grace", &commit).await;
+    assert!(conditions(&app, "ComparisonError").is_empty(), "{app:#}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

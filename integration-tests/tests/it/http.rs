@@ -1,6 +1,6 @@
 //! The daemon over HTTP: probes, metrics, the API of Argo CD, the page.
 
-use integration_tests::Environment;
+use integration_tests::{Daemon, Environment};
 use serde_json::{Value, json};
 use test_kit::config_map;
 
@@ -65,6 +65,18 @@ async fn clients_of_argo_cd_find_what_they_ask_for() {
     assert_eq!(names("?projects=default&projects=other").await, ["http-api-a", "http-api-b"]);
     assert!(names("?projects=other").await.is_empty());
 
+    check_refusals(&daemon).await;
+    let built = web::get(&url("/api/version")).await.json();
+    assert!(built["Version"].as_str().unwrap().starts_with('v') && built["Platform"].is_string(), "{built:#}");
+    let page = web::get(&url("/")).await;
+    assert!(page.status == 200 && page.content_type.starts_with("text/html"), "{page:?}");
+    for text in ["http-api-a", "http-api-b", "Synced", "Healthy", &commit[..7]] {
+        assert!(page.body.contains(text), "{text}: {}", page.body);
+    }
+}
+
+async fn check_refusals(daemon: &Daemon) {
+    let url = |path: &str| format!("{}{path}", daemon.url());
     let cases = [
         ("/api/v1/applications/http-api-c", 403, 7, "permission denied"),
         (
@@ -85,14 +97,6 @@ async fn clients_of_argo_cd_find_what_they_ask_for() {
     assert!(matches!(web::send(sync).await.status, 404 | 501));
     let foreign = client.get(url("/api/v1/applications")).header(reqwest::header::HOST, "evil.example");
     assert_eq!(web::send(foreign).await.status, 403);
-
-    let built = web::get(&url("/api/version")).await.json();
-    assert!(built["Version"].as_str().unwrap().starts_with('v') && built["Platform"].is_string(), "{built:#}");
-    let page = web::get(&url("/")).await;
-    assert!(page.status == 200 && page.content_type.starts_with("text/html"), "{page:?}");
-    for text in ["http-api-a", "http-api-b", "Synced", "Healthy", &commit[..7]] {
-        assert!(page.body.contains(text), "{text}: {}", page.body);
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,5 +22,6 @@ mod status;
 mod sync;
 mod telemetry;
 mod versions;
+mod waves;
 mod web;
 mod yaml;

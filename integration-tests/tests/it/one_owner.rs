@@ -51,7 +51,8 @@ async fn a_second_daemon_stands_by_and_takes_a_running_operation_over() {
     assert_eq!(history(&after), [first.as_str(), &second]);
     assert!(env.cluster().get(&object("v1", "ConfigMap", &ns, "later")).await.is_object());
     let operations = versions
-        .all()
+        .until(&after)
+        .await
         .iter()
         .map(|app| app["status"]["operationState"]["startedAt"].to_string())
         .collect::<std::collections::HashSet<_>>();
@@ -128,7 +129,8 @@ async fn every_write_of_an_application_is_guarded() {
     let last = wait_operated(&env, "owner-race", "Succeeded").await;
     assert_eq!(last["spec"]["info"][0]["value"], ROUNDS.to_string());
     let rounds: Vec<usize> = versions
-        .all()
+        .until(&last)
+        .await
         .iter()
         .filter_map(|app| app["metadata"]["annotations"]["example.com/round"].as_str()?.parse().ok())
         .collect();

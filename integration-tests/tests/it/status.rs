@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use test_kit::{config_map, deployment};
 
 use crate::api_recorder::{ApiRecorder, listed};
-use crate::reading::{app_of, conditions, wait_settled};
+use crate::reading::{app_of, conditions, is_settled, wait_settled};
 use crate::web;
 
 /// Replaces each time by the word `TIME`.
@@ -42,12 +42,7 @@ async fn the_status_is_as_argo_cd_writes_it() {
         .commit("first");
     let _daemon = env.daemon().start().await;
     env.cluster().apply(&app_of(&env, "status-shape", "app", &ns).prune().build()).await;
-    let app = env.wait_synced("status-shape", &commit).await;
-    let app = match app["operation"].is_null() {
-        true => app,
-        false => wait_settled(&env, "status-shape", &commit).await,
-    };
-
+    let app = wait_healthy(&env, "status-shape", &commit).await;
     let source = json!({"repoURL": env.git_url("app"), "path": "app", "targetRevision": "HEAD"});
     let images = json!(["registry.example/a:1", "registry.example/b:1"]);
     let expected = json!({
@@ -61,46 +56,7 @@ async fn the_status_is_as_argo_cd_writes_it() {
             "revision": commit,
             "source": source,
         }],
-        "operationState": {
-            "finishedAt": "TIME",
-            "message": "successfully synced (all tasks run)",
-            "operation": {
-                "initiatedBy": {"automated": true},
-                "retry": {"limit": 5},
-                "sync": {"prune": true, "revision": commit, "source": source},
-            },
-            "phase": "Succeeded",
-            "startedAt": "TIME",
-            "syncResult": {
-                "resources": [
-                    {
-                        "group": "",
-                        "hookPhase": "Succeeded",
-                        "kind": "ConfigMap",
-                        "message": "configmap/settings serverside-applied",
-                        "name": "settings",
-                        "namespace": ns,
-                        "status": "Synced",
-                        "syncPhase": "Sync",
-                        "version": "v1",
-                    },
-                    {
-                        "group": "apps",
-                        "hookPhase": "Running",
-                        "images": images,
-                        "kind": "Deployment",
-                        "message": "deployment.apps/web serverside-applied",
-                        "name": "web",
-                        "namespace": ns,
-                        "status": "Synced",
-                        "syncPhase": "Sync",
-                        "version": "v1",
-                    },
-                ],
-                "revision": commit,
-                "source": source,
-            },
-        },
+        "operationState": operation_state(&ns, &commit, &source, &images),
         "reconciledAt": "TIME",
         "resourceHealthSource": "appTree",
         "resources": [
@@ -121,6 +77,42 @@ async fn the_status_is_as_argo_cd_writes_it() {
     });
     let status = without_times(&app["status"]);
     assert_eq!(status, expected, "{status:#}");
+}
+
+/// What is left of the operation that created the two objects.
+fn operation_state(namespace: &str, commit: &str, source: &Value, images: &Value) -> Value {
+    let result = |group: &str, kind: &str, name: &str, hook_phase: &str, message: &str| {
+        json!({
+            "group": group, "version": "v1", "kind": kind, "namespace": namespace, "name": name,
+            "hookPhase": hook_phase, "message": message, "status": "Synced", "syncPhase": "Sync",
+        })
+    };
+    // The health of the last wave is not waited for.
+    let map = result("", "ConfigMap", "settings", "Succeeded", "configmap/settings serverside-applied");
+    let mut web = result("apps", "Deployment", "web", "Running", "deployment.apps/web serverside-applied");
+    web["images"] = images.clone();
+    json!({
+        "finishedAt": "TIME",
+        "message": "successfully synced (all tasks run)",
+        "operation": {
+            "initiatedBy": {"automated": true},
+            "retry": {"limit": 5},
+            "sync": {"prune": true, "revision": commit, "source": source},
+        },
+        "phase": "Succeeded",
+        "startedAt": "TIME",
+        "syncResult": {"resources": [map, web], "revision": commit, "source": source},
+    })
+}
+
+/// Waits until nothing is left to be written about an Application and gives it.
+async fn wait_healthy(env: &Environment, name: &str, revision: &str) -> Value {
+    env.wait_app(name, &format!("settled at {revision} and Healthy"), |app| {
+        is_settled(app)
+            && app["status"]["sync"]["revision"] == revision
+            && app["status"]["health"]["status"] == "Healthy"
+    })
+    .await
 }
 
 /// Waits until there are Events of an Application for all of these reasons and messages, and gives the Application's Events.
@@ -237,18 +229,20 @@ async fn nothing_is_written_while_nothing_changes() {
     let daemon = env.daemon().flag("--kubeconfig", recorder.kubeconfig()).flag("--reconciliation-timeout", "500ms");
     let daemon = daemon.start().await;
     env.cluster().apply(&app_of(&env, "status-idle", "app", &ns).prune().self_heal().build()).await;
-    env.wait_synced("status-idle", &first).await;
-    wait_settled(&env, "status-idle", &first).await;
-    let completed = format!("Sync operation to {first} succeeded");
-    wait_events(&env, "status-idle", &[("OperationCompleted", completed)]).await;
+    wait_healthy(&env, "status-idle", &first).await;
     let polls = async |count: u64| {
         env.git().reset_traffic();
         env.git().traffic_until("app", |traffic| traffic.ls_refs >= count).await
     };
     // Events about the last write may still be on their way.
-    polls(1).await;
+    for _ in 0..10 {
+        recorder.forget();
+        polls(1).await;
+        if recorder.requests_of_objects().is_empty() {
+            break;
+        }
+    }
     let before = env.cluster().get(&env.application("status-idle")).await;
-    recorder.forget();
     assert_eq!(polls(4).await.packs, 0, "nothing is downloaded again");
     // A commit that touches nothing of the application's is verified, and nothing is written.
     let second = repo.write("elsewhere/file", "x").commit("second");

@@ -346,3 +346,17 @@ fn a_new_leader_takes_an_operation_over() {
     world.seconds(5);
     world.assert_well("web");
 }
+
+#[test]
+fn an_operation_that_never_had_a_revision_does_not_stop_automated_syncs() {
+    let mut world = World::new();
+    world.git.commit(&[("web", &[config_map("a", "1")])]);
+    world.git.failure = Some("connection refused".to_owned());
+    world.server.create(application("web"));
+    world.start();
+    request(&mut world, "web", &json!({}));
+    assert_eq!(world.phase("web"), Some(OperationPhase::Error));
+    world.git.failure = None;
+    world.seconds(150);
+    world.assert_well("web");
+}

@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use application_api::PropagationPolicy;
 use jiff::Timestamp;
-use kube_object::{
-    ApiError, ApiResource, ApiResources, ClusterId, GroupKind, Gvk, Object, ObjectKey, Scope, apply_merge_patch,
-};
+use kube_object::{ApiError, ClusterId, GroupKind, Gvk, Object, ObjectKey, apply_merge_patch};
 use serde_json::{Value, json};
 
 use super::fields::{Owners, leaves, remove_leaf, set_leaf};
+use super::kinds::is_established;
 use crate::WatchChange;
 
 /// Whether the kinds of new CustomResourceDefinitions are served at once.
@@ -32,6 +31,8 @@ pub(super) struct Server {
     pub(super) rollouts: Rollouts,
     /// Group versions that discovery cannot reach.
     pub(super) unreachable: Vec<String>,
+    /// Kinds that discovery still names although they are gone.
+    pub(super) ghosts: Vec<Gvk>,
     /// What watches are to be told.
     pub(super) told: Vec<(Gvk, WatchChange)>,
     /// Objects that are gone, in order.
@@ -57,6 +58,7 @@ impl Server {
             establishing: Establishing::AtOnce,
             rollouts: Rollouts::AtOnce,
             unreachable: Vec::new(),
+            ghosts: Vec::new(),
             told: Vec::new(),
             gone: Vec::new(),
             now,
@@ -68,31 +70,6 @@ impl Server {
 
     pub(super) fn version(&self) -> String {
         self.last_version.to_string()
-    }
-
-    /// Answers discovery.
-    pub(super) fn discovery(&self) -> ApiResources {
-        let hidden = |resource: &ApiResource| self.unreachable.contains(&resource.gvk.api_version());
-        let resources = self.resources().into_iter().filter(|resource| !hidden(resource));
-        ApiResources::new(resources, "v1.36.3").with_incomplete(self.unreachable.clone())
-    }
-
-    fn resources(&self) -> Vec<ApiResource> {
-        let mut all: Vec<ApiResource> =
-            BUILT_IN.iter().map(|(group, version, kind, scope)| resource(group, version, kind, *scope)).collect();
-        for definition in self.objects.values().filter(|object| object.kind() == "CustomResourceDefinition") {
-            if !is_established(definition) || definition.is_deleting() {
-                continue;
-            }
-            let text = |path: &[&str]| definition.get(path).and_then(Value::as_str).unwrap_or_default().to_owned();
-            let scope = if text(&["spec", "scope"]) == "Cluster" { Scope::Cluster } else { Scope::Namespaced };
-            all.push(resource(&text(&["spec", "group"]), "v1", &text(&["spec", "names", "kind"]), scope));
-        }
-        all
-    }
-
-    pub(super) fn serves(&self, gvk: &Gvk) -> bool {
-        self.resources().iter().any(|resource| resource.gvk == *gvk)
     }
 
     pub(super) fn get(&self, key: &ObjectKey) -> Option<&Object> {
@@ -357,30 +334,6 @@ impl Server {
     }
 }
 
-const BUILT_IN: [(&str, &str, &str, Scope); 11] = [
-    ("", "v1", "ConfigMap", Scope::Namespaced),
-    ("", "v1", "Secret", Scope::Namespaced),
-    ("", "v1", "Service", Scope::Namespaced),
-    ("", "v1", "ServiceAccount", Scope::Namespaced),
-    ("", "v1", "Namespace", Scope::Cluster),
-    ("", "v1", "Pod", Scope::Namespaced),
-    ("apps", "v1", "Deployment", Scope::Namespaced),
-    ("apps", "v1", "ReplicaSet", Scope::Namespaced),
-    ("argoproj.io", "v1alpha1", "Application", Scope::Namespaced),
-    ("argoproj.io", "v1alpha1", "AppProject", Scope::Namespaced),
-    ("apiextensions.k8s.io", "v1", "CustomResourceDefinition", Scope::Cluster),
-];
-
-fn resource(group: &str, version: &str, kind: &str, scope: Scope) -> ApiResource {
-    ApiResource {
-        gvk: Gvk::new(group, version, kind),
-        plural: format!("{}s", kind.to_lowercase()),
-        scope,
-        verbs: ["get", "list", "watch", "patch", "create", "delete"].map(str::to_owned).to_vec(),
-        subresources: Vec::new(),
-    }
-}
-
 pub(super) fn key(group: &str, kind: &str, namespace: &str, name: &str) -> ObjectKey {
     ObjectKey::new(ClusterId::in_cluster(), GroupKind::new(group, kind), namespace, name)
 }
@@ -395,11 +348,6 @@ pub(super) fn conflict() -> ApiError {
 
 fn not_found(kind: &str, name: &str) -> ApiError {
     error(404, "NotFound", &format!("{} \"{name}\" not found", kind.to_lowercase()))
-}
-
-fn is_established(definition: &Object) -> bool {
-    let conditions = definition.get(&["status", "conditions"]).and_then(Value::as_array);
-    conditions.is_some_and(|all| all.iter().any(|one| one["type"] == "Established" && one["status"] == "True"))
 }
 
 fn bare(object: &Object) -> Object {

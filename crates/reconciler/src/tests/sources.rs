@@ -135,6 +135,8 @@ fn an_object_that_the_project_refuses_fails_the_sync() {
     world.seconds(600);
     assert_eq!(world.take(&["apply"]), Vec::<String>::new());
     assert_eq!(world.verdict("web"), "OutOfSync/Missing");
+    let told = "one or more synchronization tasks are not valid: resource :ConfigMap is not permitted in project small";
+    assert_eq!(world.operation_message("web"), format!("{told} (retried 5 times)."));
 }
 
 #[test]

@@ -6,9 +6,9 @@ use serde_json::json;
 use super::build::{
     application, application_with, config_map, custom, definition, deployment, in_wave, service_account,
 };
-use super::server::{Establishing, Rollouts, key};
-use super::world::World;
-use crate::{Event, Leadership};
+use super::server::{Establishing, Rollouts, error, key};
+use super::world::{Fault, World};
+use crate::{Effect, Event, Leadership};
 
 #[test]
 fn a_new_application_becomes_synced_with_two_writes_and_one_request_an_object() {
@@ -203,6 +203,21 @@ fn an_object_waits_for_the_kind_that_the_same_application_defines() {
 }
 
 #[test]
+fn a_kind_whose_storage_is_not_ready_yet_fails_no_sync() {
+    let mut world = World::new();
+    world.git.commit(&[("web", &[custom("Widget", "w"), definition("Widget")])]);
+    world.server.create(application("web"));
+    world.faults = Box::new(|effect| {
+        let is_widget = matches!(effect, Effect::StartWatch { resource, .. } if resource.gvk.kind == "Widget");
+        is_widget.then(|| Fault::Refused(error(429, "TooManyRequests", "storage is (re)initializing")))
+    });
+    world.start();
+    world.seconds(5);
+    world.assert_well("web");
+    assert_eq!(world.application("web").status.unwrap().operation_state.unwrap().retry_count, 0);
+}
+
+#[test]
 fn an_unknown_kind_fails_the_sync_until_it_is_served() {
     let mut world = World::new();
     world.git.commit(&[("web", &[custom("Widget", "w"), config_map("a", "1")])]);
@@ -234,4 +249,20 @@ fn reconciliation_can_be_switched_off_for_one_application() {
     world.edit_application("web", |app| app["metadata"]["annotations"] = json!({}));
     world.assert_well("web");
     assert_eq!(world.map_value("a").as_deref(), Some("2"));
+}
+
+#[test]
+fn a_kind_that_is_gone_while_discovery_still_names_it_does_not_keep_the_daemon_busy() {
+    let mut world = World::synced("web", &[config_map("a", "1"), definition("Widget"), custom("Widget", "w")]);
+    world.server.ghosts = vec![kube_object::Gvk::new("example.com", "v1", "Widget")];
+    world.server.establishing = Establishing::WhenTold;
+    let definition = key("apiextensions.k8s.io", "CustomResourceDefinition", "", "widgets.example.com");
+    let _ = world.server.delete(&definition, "", "", application_api::PropagationPolicy::Background);
+    world.seconds(60);
+    let log = world.take(&["watch", "discover"]);
+    assert!(log.len() < 200, "{}", log.len());
+    world.server.ghosts.clear();
+    world.server.establish("widgets.example.com");
+    world.seconds(300);
+    world.assert_well("web");
 }

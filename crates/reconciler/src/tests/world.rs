@@ -1,18 +1,18 @@
 //! Performs the effects of the loop in memory, at once or in an order drawn from a seed, with a clock that moves when told.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use kube_object::{ClusterId, GroupKind, Gvk, InstanceName, Object, ObjectKey, TrackingId};
+use kube_object::{ClusterId, GroupKind, Gvk, Object, ObjectKey};
 use settings::{Layers, Settings};
 
 use super::git::Git;
+use super::perform::line;
 use super::rng::Rng;
-use super::server::{Deleted, Server, error, key};
-use crate::{
-    Answer, AppKey, Call, ClusterRequest, Config, DryRun, Effect, Event, Leadership, State, WatchChange, handle_all,
-};
+use super::server::{Server, key};
+use crate::app::View;
+use crate::{AppKey, Call, Config, DryRun, Effect, Event, Leadership, State, WatchChange, handle_all};
 
 /// More deliveries than any test needs before it is quiet.
 const MOST_DELIVERIES: usize = 20_000;
@@ -50,16 +50,16 @@ pub(super) struct World {
     /// Deletes that were asked for although an Application in the loop's view has the object.
     pub(super) wrong_deletes: Vec<String>,
     settings: Arc<Settings>,
-    watches: BTreeMap<GroupKind, Gvk>,
+    pub(super) watches: BTreeMap<GroupKind, Gvk>,
     waiting: VecDeque<Effect>,
     held: Vec<Effect>,
-    mail: VecDeque<(Channel, Event)>,
+    pub(super) mail: VecDeque<(Channel, Event)>,
     last_answer: u64,
 }
 
 /// What keeps its order: the events of one watch. Anything else comes alone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum Channel {
+pub(super) enum Channel {
     Watch(GroupKind),
     Answer(u64),
 }
@@ -127,11 +127,28 @@ impl World {
     pub(super) fn run(&mut self) {
         for _ in 0..MOST_DELIVERIES {
             if !self.step() {
-                return;
+                return self.assert_nothing_is_awaited();
             }
         }
         let tail = self.log.len().saturating_sub(30);
         panic!("no end of deliveries; last effects: {:#?}", &self.log[tail..]);
+    }
+
+    /// When nothing is on its way, nothing may be waited for.
+    fn assert_nothing_is_awaited(&self) {
+        if !self.held.is_empty() {
+            return;
+        }
+        for app in self.state.apps.values() {
+            let views = std::iter::once(&app.main).chain(app.operation_view.as_deref());
+            let is_asking = |view: &View| view.rendering.is_some() || !view.asked.is_empty();
+            let is_acting = app.run.as_ref().is_some_and(|run| !run.waiting.is_empty());
+            let is_writing = app.write.is_some() || app.rereading || !app.deletion.waiting.is_empty();
+            let awaits = views.into_iter().any(is_asking) || is_acting || is_writing;
+            assert!(!awaits, "{} waits for an answer that nobody gives: {:?}", app.key, app.reason);
+        }
+        let wake = self.state.next_wake();
+        assert!(wake.is_none_or(|at| at > self.now), "something is due that was not done: {wake:?}");
     }
 
     /// Performs one effect or delivers one event; false when there is none.
@@ -248,7 +265,7 @@ impl World {
         self.mail.remove(first).unwrap().1
     }
 
-    fn answer(&mut self, event: Event) {
+    pub(super) fn answer(&mut self, event: Event) {
         self.last_answer += 1;
         self.mail.push_back((Channel::Answer(self.last_answer), event));
     }
@@ -267,7 +284,7 @@ impl World {
         }
     }
 
-    fn report(&mut self, gvk: &Gvk, change: WatchChange) {
+    pub(super) fn report(&mut self, gvk: &Gvk, change: WatchChange) {
         let event = Event::Watch { cluster: ClusterId::in_cluster(), gvk: gvk.clone(), change };
         self.mail.push_back((Channel::Watch(gvk.group_kind()), event));
     }
@@ -286,99 +303,6 @@ impl World {
         }
         let version = self.server.version();
         self.report(gvk, WatchChange::Listed(version));
-    }
-
-    fn perform(&mut self, effect: Effect) {
-        let fault = (self.faults)(&effect).filter(|fault| !matches!(fault, Fault::Held));
-        let refusal = match &fault {
-            Some(Fault::Refused(error)) => Some(error.clone()),
-            _ => None,
-        };
-        let cluster = ClusterId::in_cluster();
-        let event = match effect {
-            Effect::Discover(_) => {
-                let result = refusal.map_or_else(|| Ok(Box::new(self.server.discovery())), Err);
-                Event::Discovered { cluster, result }
-            }
-            Effect::StartWatch { resource, .. } => return self.relist(&resource.gvk),
-            Effect::StopWatch { group_kind, .. } => {
-                self.watches.remove(&group_kind);
-                return self.mail.retain(|(channel, _)| *channel != Channel::Watch(group_kind.clone()));
-            }
-            Effect::Sweep { resources, .. } => {
-                let failed = refusal.map(|error| vec![(resources[0].gvk.clone(), error)]).unwrap_or_default();
-                Event::Swept { cluster, started_at: self.now, found: self.sweep(), failed }
-            }
-            Effect::PollRepo { repo, revisions } => {
-                let result = self.git.poll(&revisions);
-                Event::RepoPolled { repo, started_at: self.now, result }
-            }
-            Effect::Render { app, ticket, commit, source, .. } => {
-                Event::Rendered { app, ticket, result: self.git.render(&source, &commit) }
-            }
-            Effect::Request { app, ticket, request } => {
-                let answer = refusal.map_or_else(|| self.request(&request), |error| refused(&request, error));
-                let answer = if matches!(fault, Some(Fault::AnswerLost)) { lost(&request) } else { answer };
-                Event::Answered { app, ticket, answer }
-            }
-            Effect::Write { app, ticket, patch } => {
-                let target = application_key(&app);
-                let result = refusal.map_or_else(|| self.server.merge_patch(&target, &patch).map(Box::new), Err);
-                let is_lost = matches!(fault, Some(Fault::AnswerLost));
-                let result = if is_lost { Err(kube_object::ApiError::no_answer("connection reset")) } else { result };
-                Event::Written { app, ticket, result }
-            }
-            Effect::Reread(app) => {
-                let found = self.server.get(&application_key(&app)).cloned().map(Box::new);
-                let result = refusal.map_or(Ok(found), Err);
-                Event::Reread { app, result }
-            }
-            Effect::CreateDefaultProject(project) => return self.server.create(project.into_value()),
-            _ => return,
-        };
-        self.answer(event);
-    }
-
-    fn request(&mut self, request: &ClusterRequest) -> Answer {
-        let object = |object: Result<Object, kube_object::ApiError>| match object {
-            Ok(object) => Answer::Object(Box::new(object)),
-            Err(error) => Answer::Failed(error),
-        };
-        match &request.call {
-            Call::Apply { object: body, .. } => object(self.server.apply(&body.decode())),
-            Call::DryRun { object, bodies, .. } => {
-                Answer::Tried(bodies.iter().map(|_| self.server.dry_apply(&object.decode())).collect())
-            }
-            Call::Get => match self.server.get(&request.key) {
-                Some(object) => Answer::Object(Box::new(object.clone())),
-                None => Answer::NotFound(error(404, "NotFound", "not found")),
-            },
-            Call::CreateNamespace => {
-                let name = &request.key.name;
-                let namespace =
-                    serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-                object(self.server.apply(&Object::from_value(namespace).unwrap()))
-            }
-            Call::Delete { dry_run: DryRun::Yes, .. } => Answer::Gone,
-            Call::Delete { uid, resource_version, propagation, .. } => {
-                match self.server.delete(&request.key, uid, resource_version, *propagation) {
-                    Ok(Deleted::Gone) => Answer::Gone,
-                    Ok(Deleted::Pending(object)) => Answer::Deleting(Box::new(object)),
-                    Err(error) if error.code == 404 => Answer::NotFound(error),
-                    Err(error) => Answer::Failed(error),
-                }
-            }
-        }
-    }
-
-    fn sweep(&self) -> BTreeMap<InstanceName, BTreeSet<Gvk>> {
-        let mut found: BTreeMap<InstanceName, BTreeSet<Gvk>> = BTreeMap::new();
-        for object in self.server.objects.values() {
-            if let Some(id) = TrackingId::of_live(object) {
-                found.entry(id.instance).or_default().insert(object.gvk());
-            }
-        }
-        found
     }
 
     /// Notes a delete of an object that an Application renders, as far as the loop knows.
@@ -403,45 +327,4 @@ fn fresh_state() -> State {
 
 pub(super) fn application_key(app: &AppKey) -> ObjectKey {
     key("argoproj.io", "Application", &app.namespace, &app.name)
-}
-
-fn refused(request: &ClusterRequest, error: kube_object::ApiError) -> Answer {
-    match &request.call {
-        Call::DryRun { bodies, .. } => Answer::Tried(bodies.iter().map(|_| Err(error.clone())).collect()),
-        Call::Get | Call::Delete { .. } if error.code == 404 => Answer::NotFound(error),
-        _ => Answer::Failed(error),
-    }
-}
-
-fn lost(request: &ClusterRequest) -> Answer {
-    refused(request, kube_object::ApiError::no_answer("connection reset"))
-}
-
-/// Writes an effect as one line; none for what readers are shown.
-fn line(effect: &Effect) -> Option<String> {
-    Some(match effect {
-        Effect::Discover(_) => "discover".to_owned(),
-        Effect::StartWatch { resource, .. } => format!("watch {}", resource.gvk.kind),
-        Effect::StopWatch { group_kind, .. } => format!("stop {}", group_kind.kind),
-        Effect::Sweep { .. } => "sweep".to_owned(),
-        Effect::PollRepo { .. } => "poll".to_owned(),
-        Effect::Render { app, .. } => format!("render {}", app.name),
-        Effect::Request { app, request, .. } => {
-            let key = &request.key;
-            let call = match &request.call {
-                Call::Apply { .. } => "apply".to_owned(),
-                Call::DryRun { .. } | Call::Delete { dry_run: DryRun::Yes, .. } => "try".to_owned(),
-                Call::Get => "get".to_owned(),
-                Call::CreateNamespace => "create".to_owned(),
-                Call::Delete { propagation, .. } => format!("delete {}", propagation.as_str()),
-            };
-            format!("{call} {}/{} for {}", key.kind, key.name, app.name)
-        }
-        Effect::Write { app, patch, .. } => format!("write {} {patch}", app.name),
-        Effect::Reread(app) => format!("reread {}", app.name),
-        Effect::CreateDefaultProject(_) => "create the project".to_owned(),
-        Effect::Record(record) => format!("event {} {}: {}", record.app.name, record.reason, record.message),
-        Effect::Ready => "ready".to_owned(),
-        _ => return None,
-    })
 }

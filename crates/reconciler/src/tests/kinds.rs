@@ -1,0 +1,63 @@
+//! Which kinds the API server in memory serves.
+
+use kube_object::{ApiResource, ApiResources, Gvk, Object, Scope};
+use serde_json::Value;
+
+use super::server::Server;
+
+impl Server {
+    /// Answers discovery.
+    pub(super) fn discovery(&self) -> ApiResources {
+        let hidden = |resource: &ApiResource| self.unreachable.contains(&resource.gvk.api_version());
+        let ghosts = self.ghosts.iter().map(|gvk| resource(&gvk.group, &gvk.version, &gvk.kind, Scope::Namespaced));
+        let resources = self.resources().into_iter().chain(ghosts).filter(|resource| !hidden(resource));
+        ApiResources::new(resources, "v1.36.3").with_incomplete(self.unreachable.clone())
+    }
+
+    fn resources(&self) -> Vec<ApiResource> {
+        let mut all: Vec<ApiResource> =
+            BUILT_IN.iter().map(|(group, version, kind, scope)| resource(group, version, kind, *scope)).collect();
+        for definition in self.objects.values().filter(|object| object.kind() == "CustomResourceDefinition") {
+            if !is_established(definition) || definition.is_deleting() {
+                continue;
+            }
+            let text = |path: &[&str]| definition.get(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let scope = if text(&["spec", "scope"]) == "Cluster" { Scope::Cluster } else { Scope::Namespaced };
+            all.push(resource(&text(&["spec", "group"]), "v1", &text(&["spec", "names", "kind"]), scope));
+        }
+        all
+    }
+
+    pub(super) fn serves(&self, gvk: &Gvk) -> bool {
+        self.resources().iter().any(|resource| resource.gvk == *gvk)
+    }
+}
+
+const BUILT_IN: [(&str, &str, &str, Scope); 11] = [
+    ("", "v1", "ConfigMap", Scope::Namespaced),
+    ("", "v1", "Secret", Scope::Namespaced),
+    ("", "v1", "Service", Scope::Namespaced),
+    ("", "v1", "ServiceAccount", Scope::Namespaced),
+    ("", "v1", "Namespace", Scope::Cluster),
+    ("", "v1", "Pod", Scope::Namespaced),
+    ("apps", "v1", "Deployment", Scope::Namespaced),
+    ("apps", "v1", "ReplicaSet", Scope::Namespaced),
+    ("argoproj.io", "v1alpha1", "Application", Scope::Namespaced),
+    ("argoproj.io", "v1alpha1", "AppProject", Scope::Namespaced),
+    ("apiextensions.k8s.io", "v1", "CustomResourceDefinition", Scope::Cluster),
+];
+
+fn resource(group: &str, version: &str, kind: &str, scope: Scope) -> ApiResource {
+    ApiResource {
+        gvk: Gvk::new(group, version, kind),
+        plural: format!("{}s", kind.to_lowercase()),
+        scope,
+        verbs: ["get", "list", "watch", "patch", "create", "delete"].map(str::to_owned).to_vec(),
+        subresources: Vec::new(),
+    }
+}
+
+pub(super) fn is_established(definition: &Object) -> bool {
+    let conditions = definition.get(&["status", "conditions"]).and_then(Value::as_array);
+    conditions.is_some_and(|all| all.iter().any(|one| one["type"] == "Established" && one["status"] == "True"))
+}

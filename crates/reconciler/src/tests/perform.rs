@@ -1,0 +1,151 @@
+//! What the outside does about effects.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kube_object::{ClusterId, Gvk, InstanceName, Object, TrackingId};
+
+use super::server::{Deleted, error};
+use super::world::{Channel, Fault, World, application_key};
+use crate::{Answer, Call, ClusterRequest, DryRun, Effect, Event, WatchChange};
+
+impl World {
+    pub(super) fn perform(&mut self, effect: Effect) {
+        let fault = (self.faults)(&effect).filter(|fault| !matches!(fault, Fault::Held));
+        let refusal = match &fault {
+            Some(Fault::Refused(error)) => Some(error.clone()),
+            _ => None,
+        };
+        let cluster = ClusterId::in_cluster();
+        let event = match effect {
+            Effect::Discover(_) => {
+                let result = refusal.map_or_else(|| Ok(Box::new(self.server.discovery())), Err);
+                Event::Discovered { cluster, result }
+            }
+            Effect::StartWatch { resource, .. } => {
+                // A watch that fails is tried again by itself.
+                if let Some(error) = refusal {
+                    self.report(&resource.gvk, WatchChange::Failed(error));
+                }
+                return self.relist(&resource.gvk);
+            }
+            Effect::StopWatch { group_kind, .. } => {
+                self.watches.remove(&group_kind);
+                return self.mail.retain(|(channel, _)| *channel != Channel::Watch(group_kind.clone()));
+            }
+            Effect::Sweep { resources, .. } => {
+                let failed = refusal.map(|error| vec![(resources[0].gvk.clone(), error)]).unwrap_or_default();
+                Event::Swept { cluster, started_at: self.now, found: self.sweep(), failed }
+            }
+            Effect::PollRepo { repo, revisions } => {
+                let result = self.git.poll(&revisions);
+                Event::RepoPolled { repo, started_at: self.now, result }
+            }
+            Effect::Render { app, ticket, commit, source, .. } => {
+                Event::Rendered { app, ticket, result: self.git.render(&source, &commit) }
+            }
+            Effect::Request { app, ticket, request } => {
+                let answer = refusal.map_or_else(|| self.request(&request), |error| refused(&request, error));
+                let answer = if matches!(fault, Some(Fault::AnswerLost)) { lost(&request) } else { answer };
+                Event::Answered { app, ticket, answer }
+            }
+            Effect::Write { app, ticket, patch } => {
+                let target = application_key(&app);
+                let result = refusal.map_or_else(|| self.server.merge_patch(&target, &patch).map(Box::new), Err);
+                let is_lost = matches!(fault, Some(Fault::AnswerLost));
+                let result = if is_lost { Err(kube_object::ApiError::no_answer("connection reset")) } else { result };
+                Event::Written { app, ticket, result }
+            }
+            Effect::Reread(app) => {
+                let found = self.server.get(&application_key(&app)).cloned().map(Box::new);
+                let result = refusal.map_or(Ok(found), Err);
+                Event::Reread { app, result }
+            }
+            Effect::CreateDefaultProject(project) => return self.server.create(project.into_value()),
+            _ => return,
+        };
+        self.answer(event);
+    }
+
+    fn request(&mut self, request: &ClusterRequest) -> Answer {
+        let object = |object: Result<Object, kube_object::ApiError>| match object {
+            Ok(object) => Answer::Object(Box::new(object)),
+            Err(error) => Answer::Failed(error),
+        };
+        match &request.call {
+            Call::Apply { object: body, .. } => object(self.server.apply(&body.decode())),
+            Call::DryRun { object, bodies, .. } => {
+                Answer::Tried(bodies.iter().map(|_| self.server.dry_apply(&object.decode())).collect())
+            }
+            Call::Get => match self.server.get(&request.key) {
+                Some(object) => Answer::Object(Box::new(object.clone())),
+                None => Answer::NotFound(error(404, "NotFound", "not found")),
+            },
+            Call::CreateNamespace => {
+                let name = &request.key.name;
+                let namespace =
+                    serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+                object(self.server.apply(&Object::from_value(namespace).unwrap()))
+            }
+            Call::Delete { dry_run: DryRun::Yes, .. } => Answer::Gone,
+            Call::Delete { uid, resource_version, propagation, .. } => {
+                match self.server.delete(&request.key, uid, resource_version, *propagation) {
+                    Ok(Deleted::Gone) => Answer::Gone,
+                    Ok(Deleted::Pending(object)) => Answer::Deleting(Box::new(object)),
+                    Err(error) if error.code == 404 => Answer::NotFound(error),
+                    Err(error) => Answer::Failed(error),
+                }
+            }
+        }
+    }
+
+    fn sweep(&self) -> BTreeMap<InstanceName, BTreeSet<Gvk>> {
+        let mut found: BTreeMap<InstanceName, BTreeSet<Gvk>> = BTreeMap::new();
+        for object in self.server.objects.values() {
+            if let Some(id) = TrackingId::of_live(object) {
+                found.entry(id.instance).or_default().insert(object.gvk());
+            }
+        }
+        found
+    }
+}
+
+fn refused(request: &ClusterRequest, error: kube_object::ApiError) -> Answer {
+    match &request.call {
+        Call::DryRun { bodies, .. } => Answer::Tried(bodies.iter().map(|_| Err(error.clone())).collect()),
+        Call::Get | Call::Delete { .. } if error.code == 404 => Answer::NotFound(error),
+        _ => Answer::Failed(error),
+    }
+}
+
+fn lost(request: &ClusterRequest) -> Answer {
+    refused(request, kube_object::ApiError::no_answer("connection reset"))
+}
+
+/// Writes an effect as one line; none for what readers are shown.
+pub(super) fn line(effect: &Effect) -> Option<String> {
+    Some(match effect {
+        Effect::Discover(_) => "discover".to_owned(),
+        Effect::StartWatch { resource, .. } => format!("watch {}", resource.gvk.kind),
+        Effect::StopWatch { group_kind, .. } => format!("stop {}", group_kind.kind),
+        Effect::Sweep { .. } => "sweep".to_owned(),
+        Effect::PollRepo { .. } => "poll".to_owned(),
+        Effect::Render { app, .. } => format!("render {}", app.name),
+        Effect::Request { app, request, .. } => {
+            let key = &request.key;
+            let call = match &request.call {
+                Call::Apply { .. } => "apply".to_owned(),
+                Call::DryRun { .. } | Call::Delete { dry_run: DryRun::Yes, .. } => "try".to_owned(),
+                Call::Get => "get".to_owned(),
+                Call::CreateNamespace => "create".to_owned(),
+                Call::Delete { propagation, .. } => format!("delete {}", propagation.as_str()),
+            };
+            format!("{call} {}/{} for {}", key.kind, key.name, app.name)
+        }
+        Effect::Write { app, patch, .. } => format!("write {} {patch}", app.name),
+        Effect::Reread(app) => format!("reread {}", app.name),
+        Effect::CreateDefaultProject(_) => "create the project".to_owned(),
+        Effect::Record(record) => format!("event {} {}: {}", record.app.name, record.reason, record.message),
+        Effect::Ready => "ready".to_owned(),
+        _ => return None,
+    })
+}

@@ -85,6 +85,9 @@ impl State {
         if waits_for_retry(app, now) {
             return Operated::draft(Draft::default());
         }
+        if app.run.as_ref().is_some_and(|run| run.state.phase == OperationPhase::Terminating) {
+            return Operated::draft(self.terminate(app, application, spec, now));
+        }
         let Some((source, revision)) = operation_revision(app, application, spec) else {
             let message = "Invalid operation request: no operation specified";
             return Operated::draft(self.end_operation(app, application, OperationPhase::Error, message, now));
@@ -121,6 +124,16 @@ impl State {
         } else {
             app.wake(until);
         }
+    }
+
+    /// Makes the write that ends an operation which somebody asked to end; it needs no manifests for that.
+    fn terminate(&mut self, app: &mut AppState, application: &Application, spec: &Spec, now: Timestamp) -> Draft {
+        let input = self.plan(app, application, spec);
+        if let Some(run) = &mut app.run {
+            run.state = step(&input, &run.state, now).next;
+            run.stored = false;
+        }
+        self.finish(app, application)
     }
 
     fn run(

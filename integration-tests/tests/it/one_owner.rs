@@ -5,7 +5,7 @@ use integration_tests::{Environment, object};
 use serde_json::{Value, json};
 use test_kit::{config_map, deployment};
 
-use crate::api_recorder::{ApiRecorder, listed};
+use crate::api_recorder::{ApiRecorder, ApiRequest, listed};
 use crate::gate::Gate;
 use crate::reading::{app_of, history, message, operate, phase, wait_explained, wait_operated, wait_settled};
 use crate::versions::Versions;
@@ -99,7 +99,7 @@ async fn a_users_write_that_comes_in_between_is_kept() {
     env.cluster().edit(&env.application("owner-between"), &edit).await;
     recorder.forget();
     gate.open();
-    let conflict = |request: &crate::api_recorder::ApiRequest| request.method == Method::PATCH && request.status == 409;
+    let conflict = |request: &ApiRequest| request.method == Method::PATCH && request.status == 409;
     recorder.wait_for("a conflict", 1, |request| conflict(request) && request.is_about("applications")).await;
     let app = wait_settled(&env, "owner-between", &second).await;
     assert_eq!(app["metadata"]["annotations"]["example.com/note"], "mine");

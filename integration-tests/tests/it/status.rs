@@ -1,6 +1,7 @@
 //! What is written to an Application's status and as Events, and when nothing is written.
 
 use futures::StreamExt as _;
+use integration_tests::devcluster::poll;
 use integration_tests::{DEADLINE, Environment, ObjectRef, object};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use serde_json::{Value, json};
@@ -234,14 +235,11 @@ async fn nothing_is_written_while_nothing_changes() {
         env.git().reset_traffic();
         env.git().traffic_until("app", |traffic| traffic.ls_refs >= count).await
     };
-    // Events about the last write may still be on their way.
-    for _ in 0..10 {
-        recorder.forget();
-        polls(1).await;
-        if recorder.requests_of_objects().is_empty() {
-            break;
-        }
-    }
+    // Each Event is logged after the write it tells of, and written in the background.
+    poll("the last Event to be logged", || daemon.log().contains("-> Healthy"));
+    let logged = daemon.log().matches(" reason=\"").count();
+    recorder.wait_for("Events", logged, |request| request.is_about("events")).await;
+    recorder.forget();
     let before = env.cluster().get(&env.application("status-idle")).await;
     assert_eq!(polls(4).await.packs, 0, "nothing is downloaded again");
     // A commit that touches nothing of the application's is verified, and nothing is written.

@@ -125,24 +125,6 @@ fn kinds_that_discovery_cannot_see_remove_no_finalizer() {
 }
 
 #[test]
-fn kinds_that_discovery_loses_sight_of_are_still_known() {
-    let mut world = World::new();
-    world.server.create(definition("Widget"));
-    world.git.commit(&[("web", &[custom("Widget", "w"), definition("Thing")])]);
-    world.server.create(application_with("web", |_| ()));
-    world.start();
-    world.seconds(5);
-    world.assert_well("web");
-    world.log.clear();
-    world.server.unreachable = vec!["example.com/v1".to_owned()];
-    // Any other new kind makes the daemon ask again what is served.
-    world.server.create(definition("Gadget"));
-    world.seconds(600);
-    world.assert_well("web");
-    assert_eq!(world.take(&["apply", "write"]), Vec::<String>::new());
-}
-
-#[test]
 fn failing_deletes_are_reported_and_tried_again() {
     let mut world = World::synced_with(cascading("web", FINALIZER), &[config_map("a", "1")]);
     world.faults =
@@ -306,7 +288,7 @@ fn an_application_of_the_same_name_starts_afresh() {
     world.git.commit(&[("web", &[config_map("b", "1")])]);
     world.server.create(application_with("web", |app| app["spec"]["syncPolicy"] = json!({})));
     world.server.told.clear();
-    world.relist(&kube_object::Gvk::new("argoproj.io", "v1alpha1", "Application"));
+    world.break_watch(&kube_object::Gvk::new("argoproj.io", "v1alpha1", "Application"));
     world.push_webhook();
     world.seconds(5);
     assert_eq!(world.verdict("web"), "OutOfSync/Healthy");

@@ -266,3 +266,40 @@ fn a_kind_that_is_gone_while_discovery_still_names_it_does_not_keep_the_daemon_b
     world.seconds(300);
     world.assert_well("web");
 }
+
+#[test]
+fn kinds_that_discovery_loses_sight_of_are_still_known() {
+    let widget = |size: i64| {
+        let mut widget = custom("Widget", "w");
+        widget["spec"]["size"] = size.into();
+        widget
+    };
+    let mut world = World::new();
+    world.server.create(definition("Widget"));
+    world.git.commit(&[("web", &[widget(1), definition("Thing")])]);
+    world.server.create(application("web"));
+    world.start();
+    world.seconds(5);
+    world.assert_well("web");
+    world.server.unreachable = vec!["example.com/v1".to_owned()];
+    // Any other new kind makes the daemon ask again what is served.
+    world.server.create(definition("Gadget"));
+    world.seconds(60);
+    world.commit(&[("web", &[widget(2), definition("Thing")])]);
+    world.seconds(60);
+    world.assert_well("web");
+    // A daemon that has just started does not know them: it neither says that they are missing nor syncs.
+    world.restart();
+    world.log.clear();
+    world.commit(&[("web", &[widget(3), definition("Thing")])]);
+    world.seconds(60);
+    assert_eq!(world.take(&["apply", "delete"]), Vec::<String>::new());
+    let conditions = world.conditions("web");
+    assert!(
+        conditions[0].starts_with("ComparisonError: Failed to load live state: example.com/Widget: "),
+        "{conditions:?}"
+    );
+    world.server.unreachable.clear();
+    world.seconds(120);
+    world.assert_well("web");
+}

@@ -289,7 +289,14 @@ impl World {
         self.mail.push_back((Channel::Watch(gvk.group_kind()), event));
     }
 
-    /// Lists a kind again, as after a watch that broke.
+    /// Breaks the watch of a kind, if there is one.
+    pub(super) fn break_watch(&mut self, gvk: &Gvk) {
+        if self.watches.contains_key(&gvk.group_kind()) {
+            self.relist(gvk);
+        }
+    }
+
+    /// Lists a kind and watches it from then on.
     pub(super) fn relist(&mut self, gvk: &Gvk) {
         if !self.server.serves(gvk) {
             return self.report(gvk, WatchChange::KindGone);

@@ -38,7 +38,7 @@ async fn wait_stuck(env: &Environment, app: &str, namespace: &str, name: &str) -
     let what = format!("waiting for healthy state of apps/Deployment/{name}");
     let stuck = env.wait_app(app, &what, |app| message(app) == what).await;
     let live = object("apps/v1", "Deployment", namespace, name);
-    env.cluster().wait_for(&live, "a pending pod", |live| live["status"]["unavailableReplicas"] == 1).await;
+    env.cluster().wait_for(&live, "a pending pod", |live| live["status"]["replicas"] == 1).await;
     stuck
 }
 

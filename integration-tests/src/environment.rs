@@ -148,12 +148,15 @@ async fn install_crds(cluster: &Cluster) {
             let scratch = tempfile::tempdir().expect("a temporary directory can be made");
             let file = scratch.path().join("crds.yaml");
             std::fs::write(&file, &output.stdout).expect("a temporary file can be written");
-            let kubectl = |arguments: &[&str]| {
-                let done = cluster.kubectl(scratch.path(), arguments);
-                assert!(done.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
-            };
-            kubectl(&["apply", "--server-side", "--filename", "crds.yaml"]);
-            kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "--filename", "crds.yaml"]);
+            let kubectl = |arguments: &[&str]| cluster.kubectl(scratch.path(), arguments);
+            let applied = kubectl(&["apply", "--server-side", "--filename", "crds.yaml"]);
+            assert!(applied.status.success(), "apply of the CRDs: {}", String::from_utf8_lossy(&applied.stderr));
+            // Right after the apply they have no conditions, and then for a moment no storage.
+            crate::devcluster::poll("the CRDs to be served", || {
+                kubectl(&["get", "applications.argoproj.io,appprojects.argoproj.io", "--all-namespaces"])
+                    .status
+                    .success()
+            });
         })
         .await;
 }

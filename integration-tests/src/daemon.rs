@@ -32,7 +32,8 @@ pub struct Daemon {
 }
 
 impl DaemonBuilder {
-    pub(crate) fn new(binary: PathBuf, kubeconfig: &Path, namespace: &str, directory: &Path) -> Self {
+    /// Prepares a daemon with this kubeconfig and control-plane namespace, whose files go into a directory.
+    pub fn new(binary: PathBuf, kubeconfig: &Path, namespace: &str, directory: &Path) -> Self {
         let builder = Self {
             binary,
             launcher: None,

@@ -18,11 +18,14 @@ COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
 # LOCKED=--locked makes a Cargo.lock that is out of date an error.
 LOCKED ?=
 IMAGE ?= driftless:dev
+# Numbers of Applications that `make bench` measures, and its options: `target/release/bench --help`.
+N ?= 100 500 1000
+BENCH_OPTIONS ?=
 
 # $(call stage,NAME,COMMAND) runs a command and says how long it took.
 stage = @echo "==> $(1)"; $(2); echo "==> $(1): $$SECONDS s"
 
-.PHONY: help demo test lint build devcluster image tools fmt clippy govet deny unit
+.PHONY: help demo test bench lint build devcluster image tools fmt clippy govet deny unit
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
@@ -33,6 +36,10 @@ demo: build devcluster ## Runs Driftless on examples/ until Ctrl-C; on a control
 	@integration-tests/demo.sh
 
 test: lint build unit ## Runs formatting, lints and all tests, those on a real control plane included
+
+bench: build devcluster ## Measures N="100 500" Applications against a bare client; writes target/bench.json
+	$(call stage,build bench,cargo build $(LOCKED) --release --package bench)
+	@DRIFTLESS_BIN=$(CURDIR)/$(DRIFTLESS) target/release/bench $(BENCH_OPTIONS) $(N)
 
 lint: tools fmt clippy govet deny ## Checks formatting and lints
 

@@ -52,6 +52,20 @@ pub(crate) fn status_changes(
     (!messages.is_empty()).then(|| record(app, application, "StatusRefreshed", messages.join("; "), severity))
 }
 
+/// Adds what is told of a change of status: in the Event of the operation whose write brings it, else as an Event of its own.
+pub(crate) fn add_status_changes(records: &mut Vec<Record>, changes: Option<Record>) {
+    match (records.last_mut(), changes) {
+        (Some(operation), Some(changes)) => {
+            operation.message = format!("{}; {}", operation.message, changes.message);
+            if changes.severity == Severity::Warning {
+                operation.severity = Severity::Warning;
+            }
+        }
+        (None, Some(changes)) => records.push(changes),
+        (_, None) => {}
+    }
+}
+
 /// Tells that an operation started.
 pub(crate) fn operation_started(app: &AppState, application: &Application, state: &OperationState) -> Record {
     let sync = state.operation.sync.as_ref();

@@ -136,7 +136,7 @@ impl State {
         }
         let patch = self.patch_of(app, application, &old, &new, clears_refresh, &draft.operation);
         let mut records = draft.records;
-        records.extend(records::status_changes(app, application, &old, &new));
+        records::add_status_changes(&mut records, records::status_changes(app, application, &old, &new));
         app.main.revision_moved = false;
         app.status_written_at = Some(now);
         self.send_write(app, patch, draft.state, records);

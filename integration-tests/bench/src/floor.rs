@@ -41,9 +41,11 @@ impl Drop for Watches {
 }
 
 async fn drain(client: Client, path: &str) {
-    let response = client.send(watch_request(path)).await.unwrap_or_else(|e| panic!("watch {path}: {e}"));
-    let mut body = response.into_body();
-    while let Some(Ok(_)) = body.frame().await {}
+    loop {
+        let response = client.send(watch_request(path, "")).await.unwrap_or_else(|e| panic!("watch {path}: {e}"));
+        let mut body = response.into_body();
+        while let Some(Ok(_)) = body.frame().await {}
+    }
 }
 
 /// What the floor sends for one Application, one request after the other.
@@ -103,7 +105,10 @@ async fn send(client: &Client, raw: &Raw) {
 }
 
 fn first_sync(workload: &Workload, index: usize) -> Requests {
-    let mut requests = vec![create(&format!("/apis/argoproj.io/v1alpha1/namespaces/{CONTROL_PLANE}/applications"), &workload.child(index))];
+    let mut requests = vec![create(
+        &format!("/apis/argoproj.io/v1alpha1/namespaces/{CONTROL_PLANE}/applications"),
+        &workload.child(index),
+    )];
     requests.extend(objects(index, "0").iter().map(|(_, object)| apply(index, object)));
     requests.extend(end_of_sync(workload, index, "first"));
     requests
@@ -217,7 +222,8 @@ fn ended(workload: &Workload, index: usize, value: &str) -> Value {
 
 fn resources(index: usize, status: &str) -> Vec<Value> {
     let (namespace, name) = (namespace_of(index), app_name(index));
-    let row = |kind: &str| json!({"kind": kind, "version": "v1", "namespace": namespace, "name": name, "status": status});
+    let row =
+        |kind: &str| json!({"kind": kind, "version": "v1", "namespace": namespace, "name": name, "status": status});
     ["ConfigMap", "Service", "ServiceAccount"].map(row).to_vec()
 }
 

@@ -8,7 +8,6 @@ use http_body_util::BodyExt as _;
 use kube::Client;
 use kube::client::Body;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
@@ -16,56 +15,46 @@ use tokio::task::AbortHandle;
 const LIMIT: Duration = Duration::from_mins(10);
 
 /// A watch of all objects of a kind, from which little is read.
-pub(crate) struct Follow<T> {
+pub(crate) struct Follow {
     /// What is there, by name: names are unique here.
-    pub(crate) objects: HashMap<String, T>,
-    events: mpsc::UnboundedReceiver<Seen<T>>,
+    pub(crate) objects: HashMap<String, Watched>,
+    events: mpsc::UnboundedReceiver<Seen>,
     watching: AbortHandle,
 }
 
-struct Seen<T> {
+struct Seen {
     at: Instant,
-    line: Line<T>,
+    line: Line,
 }
 
 #[derive(Deserialize)]
-struct Line<T> {
+struct Line {
     r#type: String,
-    object: Watched<T>,
+    #[serde(default)]
+    object: Watched,
 }
 
-#[derive(Deserialize)]
-struct Watched<T> {
+/// What is read of a ConfigMap or an Application.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Watched {
     metadata: Metadata,
-    #[serde(flatten)]
-    rest: T,
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    #[serde(default)]
-    name: String,
-}
-
-/// What is read of a ConfigMap.
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct Config {
-    #[serde(default)]
-    pub(crate) data: ConfigData,
-}
-
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct ConfigData {
-    #[serde(default)]
-    pub(crate) value: String,
-}
-
-/// What is read of an Application.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(crate) struct App {
+    data: ConfigData,
     operation: Option<serde::de::IgnoredAny>,
     status: AppStatus,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Metadata {
+    name: String,
+    resource_version: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ConfigData {
+    value: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -95,7 +84,12 @@ struct AppOperation {
     phase: String,
 }
 
-impl App {
+impl Watched {
+    /// Gives the value of a ConfigMap.
+    pub(crate) fn value(&self) -> &str {
+        &self.data.value
+    }
+
     /// Tells whether it is Synced and Healthy.
     pub(crate) fn is_well(&self) -> bool {
         self.status.sync.status == "Synced" && self.status.health.status == "Healthy"
@@ -112,7 +106,7 @@ impl App {
     }
 }
 
-impl<T: DeserializeOwned + Send + 'static> Follow<T> {
+impl Follow {
     /// Begins to watch the kind at a path, such as `/api/v1/configmaps`.
     pub(crate) fn start(client: &Client, path: &str) -> Self {
         let (sender, events) = mpsc::unbounded_channel();
@@ -121,14 +115,18 @@ impl<T: DeserializeOwned + Send + 'static> Follow<T> {
     }
 
     /// Waits until what is there is as wanted, and gives when the event came that made it so.
-    pub(crate) async fn until(&mut self, what: &str, mut wanted: impl FnMut(&str, &HashMap<String, T>) -> bool) -> Instant {
+    pub(crate) async fn until(
+        &mut self,
+        what: &str,
+        mut wanted: impl FnMut(&str, &HashMap<String, Watched>) -> bool,
+    ) -> Instant {
         let deadline = tokio::time::Instant::now() + LIMIT;
         loop {
             let event = tokio::time::timeout_at(deadline, self.events.recv()).await;
             let Ok(Some(Seen { at, line })) = event else { panic!("waited too long for {what}") };
-            let name = line.object.metadata.name;
+            let name = line.object.metadata.name.clone();
             match line.r#type.as_str() {
-                "ADDED" | "MODIFIED" => _ = self.objects.insert(name.clone(), line.object.rest),
+                "ADDED" | "MODIFIED" => _ = self.objects.insert(name.clone(), line.object),
                 "DELETED" => _ = self.objects.remove(&name),
                 _ => {}
             }
@@ -141,30 +139,43 @@ impl<T: DeserializeOwned + Send + 'static> Follow<T> {
     /// Takes in what has come already.
     pub(crate) fn catch_up(&mut self) {
         while let Ok(Seen { line, .. }) = self.events.try_recv() {
-            let name = line.object.metadata.name;
+            let name = line.object.metadata.name.clone();
             match line.r#type.as_str() {
                 "DELETED" => _ = self.objects.remove(&name),
                 "BOOKMARK" => {}
-                _ => _ = self.objects.insert(name, line.object.rest),
+                _ => _ = self.objects.insert(name, line.object),
             }
         }
     }
 }
 
-impl<T> Drop for Follow<T> {
+impl Drop for Follow {
     fn drop(&mut self) {
         self.watching.abort();
     }
 }
 
-/// Gives the request of a streaming list that goes on as a watch.
-pub(crate) fn watch_request(path: &str) -> Request<Body> {
-    let query = "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=7200";
+/// Gives the request of a streaming list that goes on as a watch, or of a watch that goes on after a version.
+pub(crate) fn watch_request(path: &str, after: &str) -> Request<Body> {
+    let from = if after.is_empty() {
+        "sendInitialEvents=true&resourceVersionMatch=NotOlderThan".to_owned()
+    } else {
+        format!("resourceVersion={after}")
+    };
+    let query = format!("watch=1&{from}&allowWatchBookmarks=true&timeoutSeconds=7200");
     Request::get(format!("{path}?{query}")).body(Body::empty()).expect("the path is valid")
 }
 
-async fn watch<T: DeserializeOwned>(client: Client, path: String, seen: mpsc::UnboundedSender<Seen<T>>) {
-    let response = client.send(watch_request(&path)).await.unwrap_or_else(|e| panic!("watch {path}: {e}"));
+/// Watches for ever: the API server ends a watch whose client is slow for a moment, and it goes on where it was.
+async fn watch(client: Client, path: String, seen: mpsc::UnboundedSender<Seen>) {
+    let mut version = String::new();
+    while !seen.is_closed() {
+        watch_once(&client, &path, &mut version, &seen).await;
+    }
+}
+
+async fn watch_once(client: &Client, path: &str, version: &mut String, seen: &mpsc::UnboundedSender<Seen>) {
+    let response = client.send(watch_request(path, version)).await.unwrap_or_else(|e| panic!("watch {path}: {e}"));
     assert!(response.status().is_success(), "watch {path}: {}", response.status());
     let mut body = response.into_body();
     let mut buffer: Vec<u8> = Vec::new();
@@ -175,8 +186,10 @@ async fn watch<T: DeserializeOwned>(client: Client, path: String, seen: mpsc::Un
         let mut start = 0;
         while let Some(end) = buffer[start..].iter().position(|byte| *byte == b'\n') {
             let text = &buffer[start..start + end];
-            let line = serde_json::from_slice(text)
+            let line: Line = serde_json::from_slice(text)
                 .unwrap_or_else(|e| panic!("watch {path}: {e}: {}", String::from_utf8_lossy(text)));
+            assert!(line.r#type != "ERROR", "watch {path}: {}", String::from_utf8_lossy(text));
+            version.clone_from(&line.object.metadata.resource_version);
             if seen.send(Seen { at, line }).is_err() {
                 return;
             }

@@ -45,6 +45,9 @@ struct Arguments {
     /// Level of the daemon's log.
     #[arg(long, default_value = "info")]
     log_level: String,
+    /// Where the daemon's last log is kept.
+    #[arg(long)]
+    keep_log: Option<PathBuf>,
 }
 
 /// What is measured of one size.
@@ -55,6 +58,7 @@ struct Plan {
     in_flight: Vec<usize>,
     rows: Vec<String>,
     log_level: String,
+    keep_log: Option<PathBuf>,
 }
 
 impl Plan {
@@ -75,6 +79,7 @@ async fn main() {
             in_flight: arguments.in_flight.clone(),
             rows: arguments.rows.clone(),
             log_level: arguments.log_level.clone(),
+            keep_log: arguments.keep_log.clone(),
         };
         rows::measure(&plan, &mut report).await;
         report.write(&arguments.output);

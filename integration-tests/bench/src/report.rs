@@ -46,16 +46,7 @@ impl Report {
 
     /// Adds a figure that is measured against the floor.
     pub(crate) fn add_ratio(&mut self, n: usize, id: &'static str, value: f64, floor: f64, ratio: f64, detail: String) {
-        self.push(Figure {
-            id,
-            n,
-            value,
-            unit: "s",
-            floor: Some(floor),
-            ratio: Some(ratio),
-            bar: bar(id, n),
-            detail,
-        });
+        self.push(Figure { id, n, value, unit: "s", floor: Some(floor), ratio: Some(ratio), bar: bar(id, n), detail });
     }
 
     fn push(&mut self, figure: Figure) {
@@ -100,12 +91,18 @@ fn line(figure: &Figure) -> String {
         _ => String::new(),
     };
     let bar_unit = if ratio.is_some() { "x" } else { unit };
-    format!("| {n:>5} | {id:<6} | {value:>9.2} {unit:<4} | {against:<28} | {bar:>6.1} {bar_unit:<4} | {verdict:<7} | {detail} |")
+    format!(
+        "| {n:>5} | {id:<6} | {value:>9.2} {unit:<4} | {against:<28} | {bar:>6.1} {bar_unit:<4} | {verdict:<7} | {detail} |"
+    )
 }
 
 impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "| {:>5} | {:<6} | {:<14} | {:<28} | {:<11} | {:<7} | detail |", "N", "row", "measured", "", "bar", "")?;
+        writeln!(
+            f,
+            "| {:>5} | {:<6} | {:<14} | {:<28} | {:<11} | {:<7} | detail |",
+            "N", "row", "measured", "", "bar", ""
+        )?;
         writeln!(f, "|---|---|---|---|---|---|---|")?;
         for figure in &self.0 {
             writeln!(f, "{}", line(figure))?;

@@ -11,7 +11,7 @@ use integration_tests::Daemon;
 
 use crate::Plan;
 use crate::floor::{self, Watches};
-use crate::follow::{App, Config, Follow};
+use crate::follow::Follow;
 use crate::installation::{FLOOR, Installation};
 use crate::report::Report;
 use crate::statistics::median;
@@ -23,8 +23,8 @@ pub(crate) const CONFIG_MAPS: &str = "/api/v1/configmaps";
 /// A daemon on a control plane, with everything synced.
 pub(crate) struct Running {
     pub(crate) workload: Workload,
-    pub(crate) apps: Follow<App>,
-    pub(crate) configs: Follow<Config>,
+    pub(crate) apps: Follow,
+    pub(crate) configs: Follow,
     pub(crate) daemon: Daemon,
     pub(crate) installation: Installation,
 }
@@ -59,7 +59,13 @@ pub(crate) async fn measure(plan: &Plan, report: &mut Report) {
         let (engine, taken) = measure_engine(plan).await;
         println!(
             "N={n} pair {}: P1 {:.2} s over {:.2} s, P3 {:.2} s over {:.2} s, {} requests, {:.2} CPU s",
-            pair + 1, taken.cold, floor.cold, taken.commit, floor.commit, taken.requests, taken.processor
+            pair + 1,
+            taken.cold,
+            floor.cold,
+            taken.commit,
+            floor.commit,
+            taken.requests,
+            taken.processor
         );
         pairs.push((taken, floor));
         running = Some(engine);
@@ -71,6 +77,9 @@ pub(crate) async fn measure(plan: &Plan, report: &mut Report) {
     list::measure(plan, &running, report).await;
     idle::measure(plan, &mut running, report).await;
     restart::measure(plan, &mut running, report).await;
+    if let Some(path) = &plan.keep_log {
+        std::fs::write(path, running.daemon.log()).unwrap_or_else(|e| panic!("write {}: {e}", path.display()));
+    }
 }
 
 fn report_pairs(plan: &Plan, pairs: &[(Taken, Floor)], in_flight: usize, report: &mut Report) {
@@ -106,8 +115,8 @@ async fn measure_floor(plan: &Plan, in_flight: usize) -> Floor {
     let workload = Workload::serve(installation.directory(), plan.size);
     let cluster = installation.client_of(FLOOR).await;
     let _watches = Watches::open(cluster.client());
-    let _watched = Follow::<App>::start(installation.admin.client(), APPLICATIONS);
-    let _configs = Follow::<Config>::start(installation.admin.client(), CONFIG_MAPS);
+    let _watched = Follow::start(installation.admin.client(), APPLICATIONS);
+    let _configs = Follow::start(installation.admin.client(), CONFIG_MAPS);
     let cold = floor::cold(cluster.client(), &workload, in_flight).await;
     let mut commits = Vec::new();
     for value in ["1", "2", "3"] {

@@ -150,13 +150,13 @@ async fn events_tell_of_operations_and_of_changes_of_status() {
     wait_settled(&env, "status-events", &first).await;
     let second = repo.write("app/cm.json", config_map("settings", &[("a", "b")]).to_string()).commit("second");
     let app = wait_settled(&env, "status-events", &second).await;
-    let mut wanted = vec![
-        ("StatusRefreshed", "Updated sync status: Synced -> OutOfSync".to_owned()),
-        ("StatusRefreshed", "Updated sync status: OutOfSync -> Synced".to_owned()),
-    ];
-    for revision in [&first, &second] {
-        wanted.push(("OperationStarted", format!("Initiated automated sync to '{revision}'")));
-        wanted.push(("OperationCompleted", format!("Sync operation to {revision} succeeded")));
+    // What changes with the start or the end of an operation is told in its Event.
+    let mut wanted = Vec::new();
+    let missing = "; Updated health status: Missing -> Healthy";
+    for (revision, becomes, health) in [(&first, "", missing), (&second, "; Updated sync status: Synced -> OutOfSync", "")] {
+        wanted.push(("OperationStarted", format!("Initiated automated sync to '{revision}'{becomes}")));
+        let ended = format!("Sync operation to {revision} succeeded; Updated sync status: OutOfSync -> Synced{health}");
+        wanted.push(("OperationCompleted", ended));
     }
     let broken = repo.write("app/cm.json", "{").commit("broken");
     env.wait_app("status-events", "an error", |app| !conditions(app, "ComparisonError").is_empty()).await;

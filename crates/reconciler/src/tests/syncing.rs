@@ -19,8 +19,8 @@ fn a_new_application_becomes_synced_with_two_writes_and_one_request_an_object() 
     world.assert_well("web");
     let log = world.take(&["write", "apply", "try", "get", "event", "delete"]);
     let count = |start: &str| log.iter().filter(|line| line.starts_with(start)).count();
-    assert_eq!((count("write web"), count("apply"), count("event")), (2, 2, 3), "{log:#?}");
-    assert_eq!(log.len(), 7, "{log:#?}");
+    assert_eq!((count("write web"), count("apply"), count("event")), (2, 2, 2), "{log:#?}");
+    assert_eq!(log.len(), 6, "{log:#?}");
     let status = world.application("web").status.unwrap();
     let state = status.operation_state.unwrap();
     assert_eq!(state.phase, OperationPhase::Succeeded);

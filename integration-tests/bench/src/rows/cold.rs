@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::Running;
+use crate::follow::Watched;
 use crate::process::processor_seconds;
 use crate::workload::app_name;
 
@@ -42,8 +43,8 @@ pub(crate) async fn run(running: &mut Running) -> Cold {
     running
         .apps
         .until("all operations to have ended", |_, apps| {
-            apps.get("root").is_some_and(crate::follow::App::is_settled)
-                && (0..size).all(|index| apps.get(&app_name(index)).is_some_and(crate::follow::App::is_settled))
+            apps.get("root").is_some_and(Watched::is_settled)
+                && (0..size).all(|index| apps.get(&app_name(index)).is_some_and(Watched::is_settled))
         })
         .await;
     super::idle::until_quiet(running).await;

@@ -1,11 +1,13 @@
 //! P2: a commit to one Application. P3: a commit to all.
 
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::Running;
 use crate::Plan;
+use crate::follow::Watched;
 use crate::installation::ENGINE;
 use crate::process::processor_seconds;
 use crate::report::Report;
@@ -46,7 +48,13 @@ pub(crate) async fn measure_one(plan: &Plan, running: &mut Running, report: &mut
         let used = processor_seconds(running.daemon.id()) - begun;
         report.add(n, "P2cpu", (used - idle).max(0.0), "s", format!("{used:.2} s, idle {idle:.2} s"));
     }
-    report.add(n, "P2req", number(requests) / number(COMMITS as u64), "", format!("of {ENGINE}, over {COMMITS} commits"));
+    report.add(
+        n,
+        "P2req",
+        number(requests) / number(COMMITS as u64),
+        "",
+        format!("of {ENGINE}, over {COMMITS} commits"),
+    );
 }
 
 /// Commits to one Application, and gives the milliseconds from the answer of the refresh to the event of its object.
@@ -55,8 +63,8 @@ async fn commit_to(running: &mut Running, index: usize) -> f64 {
     running.configs.catch_up();
     let asked = refresh(running, index).await;
     let name = app_name(index);
-    let is_there = |_: &str, configs: &std::collections::HashMap<String, crate::follow::Config>| {
-        configs.get(&name).is_some_and(|config| config.data.value == commit.value)
+    let is_there = |_: &str, configs: &HashMap<String, Watched>| {
+        configs.get(&name).is_some_and(|config| config.value() == commit.value)
     };
     let seen = running.configs.until("the committed value", is_there).await;
     let millis = seen.saturating_duration_since(asked).as_secs_f64() * 1000.0;
@@ -76,7 +84,7 @@ pub(crate) async fn to_all(running: &mut Running) -> f64 {
     let commit = running.workload.commit(0..size);
     running.apps.catch_up();
     let asked = refresh(running, 0).await;
-    let mut left: std::collections::HashSet<String> = (0..size).map(app_name).collect();
+    let mut left: HashSet<String> = (0..size).map(app_name).collect();
     let ended = running
         .apps
         .until("all Applications to be settled", |name, apps| {

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::Running;
 use crate::Plan;
-use crate::follow::Config;
+use crate::follow::Watched;
 use crate::report::Report;
 use crate::statistics::{median, number, worst};
 use crate::workload::{WIDE, app_name, namespace_of, wide_name};
@@ -44,10 +44,7 @@ pub(crate) async fn measure(plan: &Plan, running: &mut Running, report: &mut Rep
     report.add(n, "P4max", worst(&times), "ms", detail);
     super::idle::until_quiet(running).await;
     running.installation.admin.apply(&running.workload.wide()).await;
-    running
-        .apps
-        .until("the wide Application", |_, apps| apps.get("wide").is_some_and(crate::follow::App::is_settled))
-        .await;
+    running.apps.until("the wide Application", |_, apps| apps.get("wide").is_some_and(Watched::is_settled)).await;
     super::idle::until_quiet(running).await;
     let wide: Vec<(String, String)> = (0..WIDE).map(|index| (namespace_of(0), wide_name(index))).collect();
     let times = heal(running, &wide, "at once").await;
@@ -60,10 +57,8 @@ pub(crate) async fn measure(plan: &Plan, running: &mut Running, report: &mut Rep
 /// Edits ConfigMaps at the same time, and gives for each the milliseconds from the answer to the event of its old value.
 async fn heal(running: &mut Running, targets: &[(String, String)], value: &str) -> Vec<f64> {
     running.configs.catch_up();
-    let wanted: HashMap<String, String> = targets
-        .iter()
-        .map(|(_, name)| (name.clone(), running.configs.objects[name].data.value.clone()))
-        .collect();
+    let wanted: HashMap<String, String> =
+        targets.iter().map(|(_, name)| (name.clone(), running.configs.objects[name].value().to_owned())).collect();
     let admin = running.installation.admin.clone();
     let edits = join_all(targets.iter().map(|target| edit(&admin, target, value)));
     let mut edited: HashSet<String> = HashSet::new();
@@ -71,15 +66,15 @@ async fn heal(running: &mut Running, targets: &[(String, String)], value: &str) 
     let follow = async {
         while healed.len() < targets.len() {
             let mut changed = String::new();
-            let is_ours = |name: &str, _: &HashMap<String, Config>| {
+            let is_ours = |name: &str, _: &HashMap<String, Watched>| {
                 name.clone_into(&mut changed);
                 wanted.contains_key(name)
             };
             let at = running.configs.until("a heal", is_ours).await;
-            let now = &running.configs.objects[&changed].data.value;
+            let now = running.configs.objects[&changed].value();
             if now == value {
                 edited.insert(changed);
-            } else if *now == wanted[&changed] && edited.contains(&changed) {
+            } else if now == wanted[&changed] && edited.contains(&changed) {
                 healed.insert(changed, at);
             }
         }

@@ -129,7 +129,7 @@ fn request_span(open: &mut Open, request: &ClusterRequest) -> Span {
         Call::DryRun { .. } => info_span!(parent: &open.span, "dry_run", %gvk, namespace, name),
         Call::Get => info_span!(parent: &open.span, "get", %gvk, namespace, name),
         Call::Apply { object, .. } => {
-            let step = step_span(open, step_of(object.as_json()));
+            let step = step_span(open, step_of(&object.to_json()));
             info_span!(parent: step, "apply", %gvk, namespace, name)
         }
         Call::CreateNamespace => {

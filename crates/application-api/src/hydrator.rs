@@ -35,16 +35,16 @@ pub struct DrySource {
     pub path: String,
     /// Helm options.
     #[serde(skip_serializing_if = "is_default")]
-    pub helm: Option<ApplicationSourceHelm>,
+    pub helm: Option<Box<ApplicationSourceHelm>>,
     /// Kustomize options.
     #[serde(skip_serializing_if = "is_default")]
-    pub kustomize: Option<ApplicationSourceKustomize>,
+    pub kustomize: Option<Box<ApplicationSourceKustomize>>,
     /// Options for a directory of manifests.
     #[serde(skip_serializing_if = "is_default")]
-    pub directory: Option<ApplicationSourceDirectory>,
+    pub directory: Option<Box<ApplicationSourceDirectory>>,
     /// Options for a config management plugin.
     #[serde(skip_serializing_if = "is_default")]
-    pub plugin: Option<ApplicationSourcePlugin>,
+    pub plugin: Option<Box<ApplicationSourcePlugin>>,
 }
 
 /// The branch and directory a hydrated application is synced from.

@@ -36,16 +36,16 @@ pub struct ApplicationSource {
     pub tag_prefix: String,
     /// Helm options.
     #[serde(skip_serializing_if = "is_default")]
-    pub helm: Option<ApplicationSourceHelm>,
+    pub helm: Option<Box<ApplicationSourceHelm>>,
     /// Kustomize options.
     #[serde(skip_serializing_if = "is_default")]
-    pub kustomize: Option<ApplicationSourceKustomize>,
+    pub kustomize: Option<Box<ApplicationSourceKustomize>>,
     /// Options for a directory of manifests.
     #[serde(skip_serializing_if = "is_default")]
-    pub directory: Option<ApplicationSourceDirectory>,
+    pub directory: Option<Box<ApplicationSourceDirectory>>,
     /// Options for a config management plugin.
     #[serde(skip_serializing_if = "is_default")]
-    pub plugin: Option<ApplicationSourcePlugin>,
+    pub plugin: Option<Box<ApplicationSourcePlugin>>,
 }
 
 string_enum! {

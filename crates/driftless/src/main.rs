@@ -13,6 +13,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+/// After a burst of work the memory it took goes back to the machine.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     // Every TLS connection uses ring; two providers in one process would be an error at the first handshake.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -52,7 +52,8 @@ impl RenderedObject {
 impl RenderedManifests {
     /// Collects rendered objects and computes their digest.
     pub fn new(objects: Vec<RenderedObject>, input_key: Digest, warnings: Vec<String>) -> Self {
-        let digest = Digest::of_parts(objects.iter().map(|object| object.body.as_json()));
+        let texts: Vec<_> = objects.iter().map(|object| object.body.to_json()).collect();
+        let digest = Digest::of_parts(texts.iter().map(|text| &**text));
         Self { objects, digest, input_key, warnings }
     }
 }

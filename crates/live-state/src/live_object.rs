@@ -104,7 +104,7 @@ impl Body {
     /// Returns the bytes that are kept.
     pub(crate) fn bytes(&self) -> &[u8] {
         match self {
-            Self::Held(body) | Self::Outline(body) => body.as_json(),
+            Self::Held(body) | Self::Outline(body) => body.as_bytes(),
             Self::NotHeld => &[],
         }
     }

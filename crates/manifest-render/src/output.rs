@@ -16,7 +16,7 @@ pub fn write_output(manifests: &RenderedManifests, format: Format) -> String {
     for (at, object) in manifests.objects.iter().enumerate() {
         match format {
             Format::Json => {
-                out.push_str(&String::from_utf8_lossy(object.body.as_json()));
+                out.push_str(&String::from_utf8_lossy(&object.body.to_json()));
                 out.push('\n');
             }
             Format::Yaml => {

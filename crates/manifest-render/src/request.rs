@@ -78,7 +78,7 @@ impl RenderRequest {
             chart: source.chart.clone(),
             is_oci: source.is_oci(),
             contents: if only_referred_to { Contents::Nothing } else { Contents::Manifests },
-            ..Self::directory(&source.path, source.directory.clone().unwrap_or_default(), app_name)
+            ..Self::directory(&source.path, source.directory.as_deref().cloned().unwrap_or_default(), app_name)
         })
     }
 

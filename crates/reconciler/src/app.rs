@@ -16,7 +16,7 @@ use crate::{AppKey, RenderFailure, Reuse, Ticket};
 pub(crate) struct AppState {
     pub(crate) key: AppKey,
     pub(crate) instance: InstanceName,
-    /// The Application as last seen or written.
+    /// The Application as last seen or written, without `managedFields`.
     pub(crate) object: CompactObject,
     pub(crate) resource_version: String,
     /// Its typed reading, or why it cannot be read.
@@ -182,7 +182,7 @@ impl AppState {
         Self {
             instance: key.instance(control),
             key,
-            object: CompactObject::of(object),
+            object: kept(object),
             resource_version: object.resource_version().to_owned(),
             app,
             main: View::default(),
@@ -210,7 +210,7 @@ impl AppState {
 
     /// Takes in a newer version of the Application.
     pub(crate) fn update(&mut self, object: &Object) {
-        self.object = CompactObject::of(object);
+        self.object = kept(object);
         object.resource_version().clone_into(&mut self.resource_version);
         self.app = read(object);
     }
@@ -271,6 +271,13 @@ impl AppState {
 fn knows_no_objects(status: &application_api::ApplicationStatus) -> bool {
     let synced = status.operation_state.as_ref().and_then(|state| state.sync_result.as_ref());
     status.resources.is_empty() && synced.is_none_or(|result| result.resources.is_empty())
+}
+
+/// Keeps what readers are shown.
+fn kept(object: &Object) -> CompactObject {
+    let mut object = object.clone();
+    object.metadata_map_mut().remove("managedFields");
+    CompactObject::of(&object)
 }
 
 fn read(object: &Object) -> Result<Box<Application>, String> {

@@ -15,7 +15,7 @@ impl State {
         let verified = Some(app.main.verified.clone()).filter(|commit| !commit.is_empty());
         let parts: Vec<String> = why.iter().map(|line| format!("{line:?}")).collect();
         let digest = Digest::of_parts(
-            [app.object.as_json(), verified.as_deref().unwrap_or_default().as_bytes()]
+            [app.object.as_bytes(), verified.as_deref().unwrap_or_default().as_bytes()]
                 .into_iter()
                 .chain(parts.iter().map(String::as_bytes)),
         );

@@ -76,7 +76,7 @@ async fn exchange(call: Call, replies: Vec<(u16, Value)>) -> Exchange {
 }
 
 fn object() -> (u16, Value) {
-    (200, serde_json::from_slice(config_map().as_json()).unwrap())
+    (200, serde_json::from_slice(&config_map().to_json()).unwrap())
 }
 
 const PATH: &str = "/api/v1/namespaces/shop/configmaps/a";

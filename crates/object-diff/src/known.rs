@@ -114,6 +114,12 @@ impl<'a> Place<'a> {
             || (matches!(self.root, "ConfigMap" | "Secret") && matches!(self.at.as_slice(), ["data" | "binaryData"]))
     }
 
+    /// Tells whether the server's types leave the field out when it is empty, false or zero, so that nothing tells its absence from
+    /// such a value.
+    pub(crate) fn is_left_out_when_empty(&self) -> bool {
+        self.is_string_map() || LEFT_OUT.iter().any(|(root, pattern)| self.is(root, pattern))
+    }
+
     /// Tells whether the field is a map whose fields are owned one by one, so that an empty map in Git asks for
     /// nothing.
     pub(crate) fn is_granular(&self) -> bool {
@@ -218,6 +224,39 @@ const GRANULAR: &[(&str, &str)] = &[
     ("PodSpec", "containers.*.resources.requests"),
     ("PodSpec", "volumes.*.emptyDir"),
     ("ResourceQuota", "spec.hard"),
+];
+
+const LEFT_OUT: &[(&str, &str)] = &[
+    ("ConfigMap", "data"),
+    ("ConfigMap", "binaryData"),
+    ("Secret", "data"),
+    ("Deployment", "spec.minReadySeconds"),
+    ("Deployment", "spec.paused"),
+    ("StatefulSet", "spec.minReadySeconds"),
+    ("DaemonSet", "spec.minReadySeconds"),
+    ("PodSpec", "nodeSelector"),
+    ("PodSpec", "nodeName"),
+    ("PodSpec", "hostNetwork"),
+    ("PodSpec", "hostPID"),
+    ("PodSpec", "hostIPC"),
+    ("PodSpec", "hostname"),
+    ("PodSpec", "subdomain"),
+    ("PodSpec", "priorityClassName"),
+    ("PodSpec", "overhead"),
+    ("PodSpec", "containers.*.resources.limits"),
+    ("PodSpec", "containers.*.resources.requests"),
+    ("PodSpec", "containers.*.workingDir"),
+    ("PodSpec", "containers.*.stdin"),
+    ("PodSpec", "containers.*.stdinOnce"),
+    ("PodSpec", "containers.*.tty"),
+    ("PodSpec", "containers.*.env.*.value"),
+    ("PodSpec", "containers.*.volumeMounts.*.readOnly"),
+    ("PodSpec", "containers.*.volumeMounts.*.subPath"),
+    ("Service", "spec.selector"),
+    ("Service", "spec.externalName"),
+    ("Service", "spec.loadBalancerIP"),
+    ("Service", "spec.publishNotReadyAddresses"),
+    ("PriorityClass", "globalDefault"),
 ];
 
 /// Tells whether a live value is the default that the server derives from fields beside it.

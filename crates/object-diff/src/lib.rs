@@ -10,6 +10,7 @@ mod dry_run;
 mod equality;
 mod field_path;
 mod known;
+mod last_applied;
 mod managed_fields;
 mod memo;
 mod migration;

@@ -8,11 +8,14 @@ use crate::takeover::{Owned, Takeover, stays, unite};
 ///
 /// It replaces `managedFields` and `resourceVersion` in one request, so that a stale read is answered with 409
 /// Conflict. Entries of subresources and of other managers stay, and so do `status` and an Application's `operation`:
-/// an entry that holds them is split (server-side apply facts, section 5).
+/// an entry that holds them is split (server-side apply facts, section 5). What an entry of client-side apply holds beyond its last
+/// configuration, which are defaults, becomes nobody's.
 pub fn migration_patch(live: &Object, takeover: &Takeover) -> Option<Value> {
     let owned = Owned::of(live, takeover);
-    let first = owned.legacy.first()?;
-    let time = owned.ours.unwrap_or(*first).raw.get("time").cloned();
+    if owned.legacy.is_empty() && !owned.names_string_data {
+        return None;
+    }
+    let time = owned.ours.as_ref().or(owned.legacy.first())?.raw.get("time").cloned();
     let mut entry = Map::new();
     entry.insert("manager".to_owned(), OUR_MANAGER.into());
     entry.insert("operation".to_owned(), "Apply".into());

@@ -2,6 +2,7 @@ mod dry_run;
 mod migration;
 mod model;
 mod prepare;
+mod takeover;
 mod walk;
 
 use kube_object::Object;

@@ -53,6 +53,9 @@ pub enum DoubtCause {
     NotOwnedDiffers,
     /// Git has a value that we do not own and the cluster lacks.
     NotOwnedAbsent,
+    /// Git has an empty value that we do not own and the cluster has none or another: the server leaves most of them out, or has a
+    /// default.
+    NotOwnedEmpty,
     /// We own a value that Git does not have: it goes, or back to its default.
     OwnedNotDesired,
     /// As above, but the value is ours only by the migration that is due, so a plain dry run does not tell.

@@ -7,12 +7,10 @@ use serde_json::{Map, Value};
 use crate::equality::{is_default, stored_as};
 use crate::field_path::{Path, Step};
 use crate::known::{Place, is_builtin_group, is_derived_default, is_zero};
+use crate::last_applied::LAST_APPLIED_ANNOTATION;
 use crate::managed_fields::{Entry, Manager, entries, is_leaf};
 use crate::takeover::Owned;
 use crate::verdict::{Doubt, DoubtCause, FieldDifference, Verdict};
-
-/// The annotation of client-side apply. Giving it up is no difference worth a write.
-const LAST_APPLIED: &str = r#".metadata.annotations["kubectl.kubernetes.io/last-applied-configuration"]"#;
 
 /// One walk of a desired object beside the tree of what is ours and the live object.
 pub(crate) struct Walk<'a> {
@@ -202,13 +200,21 @@ impl<'a> Walk<'a> {
         let place = Place::of(self.kind, &segments);
         let in_string_map =
             || segments.split_last().is_some_and(|(_, parent)| Place::of(self.kind, parent).is_string_map());
-        stored_as(Some(&place), desired, live) || (desired.is_null() && live.as_str() == Some("") && in_string_map())
+        let left_to_default =
+            || is_default(&place, live) || (live.as_str() == Some("") && in_string_map());
+        stored_as(Some(&place), desired, live) || (desired.is_null() && left_to_default())
     }
 
     /// Judges a path that is ours and that Git does not have.
     fn removal(&mut self, path: &Path<'_>, node: &Value, live: Option<&Value>, beside: &Map<String, Value>) {
         let values = Values { desired: None, live };
-        let Some(live) = live else { return self.doubt(path, DoubtCause::OwnedNotDesiredStays, values) };
+        let Some(live) = live else {
+            // Of what the server left out there is nothing to give up.
+            if !self.builtin && path.segments().first() != Some(&"metadata") {
+                self.doubt(path, DoubtCause::OwnedNotDesiredStays, values);
+            }
+            return;
+        };
         if let (Some(kids), Some(fields)) = (node.as_object().filter(|kids| !is_leaf(kids)), live.as_object()) {
             for (raw, node) in kids.iter().filter(|(raw, _)| *raw != ".") {
                 let at = path.then(Step::Raw(raw));
@@ -218,7 +224,8 @@ impl<'a> Walk<'a> {
             return;
         }
         let only_legacy = self.owned.ours.is_none_or(|ours| path.lookup(ours.fields).is_none());
-        if only_legacy && path.render() == LAST_APPLIED {
+        // Giving up the annotation of client-side apply is no difference worth a write.
+        if only_legacy && path.segments() == ["metadata", "annotations", LAST_APPLIED_ANNOTATION] {
             return;
         }
         let cause = if self.stays(path, node, live, beside) {
@@ -273,7 +280,13 @@ impl<'a> Walk<'a> {
 
     /// Names whose entry a value comes from that counts as ours.
     fn our_owner(&self, path: &Path<'_>, cause: DoubtCause) -> Option<Manager> {
-        if matches!(cause, DoubtCause::NotOwnedAbsent | DoubtCause::NotOwnedDiffers | DoubtCause::NotOwnedEqual) {
+        if matches!(
+            cause,
+            DoubtCause::NotOwnedAbsent
+                | DoubtCause::NotOwnedEmpty
+                | DoubtCause::NotOwnedDiffers
+                | DoubtCause::NotOwnedEqual
+        ) {
             return None;
         }
         let holds = |entry: &&Entry<'_>| path.lookup(entry.fields).is_some();

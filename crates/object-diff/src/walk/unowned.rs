@@ -1,9 +1,9 @@
-use kube_object::{Quantity, Time};
+use kube_object::{Quantity, TRACKING_ANNOTATION, Time};
 use serde_json::{Map, Value};
 
 use super::{Level, Values, Walk};
 use crate::field_path::{Path, Step};
-use crate::known::{is_metadata_map, is_zero};
+use crate::known::{Place, is_metadata_map, is_zero};
 use crate::managed_fields::{Entry, Manager, is_leaf};
 use crate::verdict::DoubtCause;
 
@@ -23,8 +23,8 @@ impl Walk<'_> {
     /// Judges a value of Git whose path is not ours.
     pub(super) fn unowned(&mut self, path: &Path<'_>, desired: &Value, live: Option<&Value>, nodes: &Nodes<'_>) {
         let values = Values { desired: Some(desired), live };
-        let Some(live) = live else { return self.doubt(path, DoubtCause::NotOwnedAbsent, values) };
-        if desired == live {
+        let Some(live) = live else { return self.unowned_absent(path, desired) };
+        if desired == live && path.segments() != ["metadata", "annotations"] {
             return self.not_owned_equal(path, values, nodes);
         }
         match (desired, live) {
@@ -42,6 +42,17 @@ impl Walk<'_> {
             _ if self.explained(path, desired, live) => self.not_owned_equal(path, values, nodes),
             _ => self.not_owned_differs(path, values, nodes),
         }
+    }
+
+    /// Judges a value of Git that is not ours and that the cluster lacks.
+    fn unowned_absent(&mut self, path: &Path<'_>, desired: &Value) {
+        let left_out = || Place::of(self.kind, &path.segments()).is_left_out_when_empty();
+        let cause = match is_zero(desired) {
+            true if self.builtin && (desired.is_null() || desired.is_array() || left_out()) => return,
+            true if self.builtin || desired.is_null() => DoubtCause::NotOwnedEmpty,
+            _ => DoubtCause::NotOwnedAbsent,
+        };
+        self.doubt(path, cause, Values { desired: Some(desired), live: None });
     }
 
     /// Visits the fields of a granular map that is not ours.
@@ -103,7 +114,13 @@ impl Walk<'_> {
         }
     }
 
+    /// Owning an equal value matters when it leaves Git: not where there is nothing to remove, nor of the tracking id, which never
+    /// leaves.
     fn not_owned_equal(&mut self, path: &Path<'_>, values: Values<'_>, nodes: &Nodes<'_>) {
+        let tracking = || path.segments() == ["metadata", "annotations", TRACKING_ANNOTATION];
+        if (self.builtin && values.desired.is_some_and(is_nothing)) || tracking() {
+            return;
+        }
         self.doubt_of(path, DoubtCause::NotOwnedEqual, values, latest(nodes));
     }
 
@@ -115,9 +132,15 @@ impl Walk<'_> {
             let difference = self.difference(path, values, latest(nodes));
             self.certain.push(difference);
         } else {
-            self.doubt_of(path, DoubtCause::NotOwnedDiffers, values, latest(nodes));
+            let nothing = values.desired.is_some_and(is_nothing);
+            let cause = if nothing { DoubtCause::NotOwnedEmpty } else { DoubtCause::NotOwnedDiffers };
+            self.doubt_of(path, cause, values, latest(nodes));
         }
     }
+}
+
+fn is_nothing(value: &Value) -> bool {
+    !matches!(value, Value::Bool(_) | Value::Number(_) | Value::String(_)) && is_zero(value)
 }
 
 /// Tells whether a value asks for itself: null, zero values and texts that the server may write in another form are

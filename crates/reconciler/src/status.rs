@@ -225,7 +225,7 @@ impl State {
             status.health = health_of(old, health, now);
         }
         status.resources = comparison.resources.iter().filter_map(|resource| row(resource, application)).collect();
-        status.resources.sort_by(|a, b| row_key(a).cmp(&row_key(b)));
+        status.resources.sort_by_cached_key(row_key);
         status.resource_health_source = ResourceHealthLocation::AppTree;
         status.source_type = Some(SourceType::Directory);
         status.summary.images = self.live.images_of(&app.instance).into_iter().collect();
@@ -238,8 +238,10 @@ impl State {
     }
 }
 
-fn row_key(row: &ResourceStatus) -> (&str, &str, &str, &str) {
-    (&row.group, &row.kind, &row.namespace, &row.name)
+/// Rows are sorted by this text as Argo CD does (`group/kind/namespace/name`), which is not the order of its parts: `a-b/` comes
+/// before `a/`.
+fn row_key(row: &ResourceStatus) -> String {
+    [&*row.group, &*row.kind, &*row.namespace, &*row.name].join("/")
 }
 
 fn row(resource: &ResourceComparison, application: &Application) -> Option<ResourceStatus> {
@@ -289,3 +291,6 @@ impl crate::app::View {
         if asked && !self.verified.is_empty() { self.verified.clone() } else { self.commit.clone() }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use application_api::{ConditionType, Reason, SyncStatusCode};
+use application_api::{ConditionType, Reason, RemovalOption, SyncStatusCode};
 use kube_object::{CompactObject, GroupKind, Gvk, Object, ObjectKey, Scope};
 use object_diff::{
     Doubt, DoubtCause, FieldDifference, OUR_MANAGER, Verdict, dry_runs, memo_key, migration_patch,
@@ -67,6 +67,9 @@ impl<'a> Rows<'a> {
         // An object that cannot carry a tracking id and is as Git says is nobody's quarrel.
         if is_untracked(&target.key) && is_same(&row.verdict) {
             row.owned_by_other = None;
+        }
+        if row.live.as_ref().is_some_and(|live| live.deleting) {
+            row.reason = Reason::ObjectDeleting;
         }
         if let Some(other) = &row.owned_by_other {
             self.conditions.push(shared_warning(input, &target.key, other));
@@ -251,12 +254,23 @@ impl<'a> Rows<'a> {
             row.reason = Reason::ObjectHandedOver { other: other.to_string() };
             row.status = Some(SyncStatusCode::Synced);
         } else {
-            row.reason = Reason::ObjectRequiresPruning;
+            row.reason = self.kept(&row);
             row.status = Some(SyncStatusCode::OutOfSync);
             row.requires_pruning = true;
             self.differs |= !row.options.ignore_extraneous;
         }
         self.resources.push(row);
+    }
+
+    /// Says why an object that left Git is still there.
+    fn kept(&self, row: &ResourceComparison) -> Reason {
+        if row.live.as_ref().is_some_and(|live| live.deleting) {
+            return Reason::ObjectDeleting;
+        }
+        match row.options.prune.or_else(|| self.input.sync_options.prune()) {
+            Some(RemovalOption::Never) => Reason::ObjectKept { option: "Prune=false" },
+            Some(RemovalOption::Allowed | RemovalOption::Confirm) | None => Reason::ObjectRequiresPruning,
+        }
     }
 
     /// The namespace that `CreateNamespace=true` makes is not in Git and not to be pruned.

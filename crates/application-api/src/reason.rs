@@ -1,5 +1,8 @@
 //! Why the engine decided, waits or refuses: one closed list, rendered for people in one place.
 
+mod sentence;
+mod wake;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -42,6 +45,13 @@ pub enum Reason {
         message: String,
         /// When it is tried again.
         next_attempt: Timestamp,
+    },
+    /// The repository has no such revision.
+    RevisionUnknown {
+        /// Repository, without credentials.
+        repo: String,
+        /// Revision as written.
+        revision: String,
     },
     /// Manifests are being rendered.
     Rendering {
@@ -141,6 +151,23 @@ pub enum Reason {
         /// What is waited for.
         message: String,
     },
+    /// Deleting the Application's objects failed.
+    DeletionFailed {
+        /// What failed.
+        message: String,
+        /// When it is tried again.
+        next_attempt: Timestamp,
+    },
+    /// The Application is being deleted, and an object of it may only go when somebody says so.
+    DeletionUnapproved {
+        /// Object, as `Kind namespace/name`.
+        object: String,
+    },
+    /// The Application is being deleted, and only finalizers of others hold it.
+    FinalizersOfOthers {
+        /// The finalizers.
+        finalizers: Vec<String>,
+    },
     /// Writing the Application failed.
     WriteFailed {
         /// The API server's message.
@@ -161,6 +188,13 @@ pub enum Reason {
     ObjectMissing,
     /// An object is in the cluster and no longer in Git.
     ObjectRequiresPruning,
+    /// An object is in the cluster and no longer in Git, and an option keeps it.
+    ObjectKept {
+        /// The option.
+        option: &'static str,
+    },
+    /// An object is being deleted.
+    ObjectDeleting,
     /// An object is claimed by another Application.
     ObjectShared {
         /// The other Application.
@@ -195,8 +229,8 @@ pub enum Wake {
     Settled,
     /// Something outside happens; the text says what.
     Event(&'static str),
-    /// A point in time.
-    At(Timestamp),
+    /// Something that happens at a point in time; the text says what.
+    At(&'static str, Timestamp),
 }
 
 /// A reason as the API shows it.
@@ -228,6 +262,7 @@ impl Reason {
             Self::InvalidSpec { .. } => "InvalidSpec",
             Self::ResolvingRevision { .. } => "ResolvingRevision",
             Self::RepositoryFailed { .. } => "RepositoryFailed",
+            Self::RevisionUnknown { .. } => "RevisionUnknown",
             Self::Rendering { .. } => "Rendering",
             Self::RenderFailed { .. } => "RenderFailed",
             Self::ListingKinds { .. } => "ListingKinds",
@@ -246,12 +281,17 @@ impl Reason {
             Self::OperationRunning { .. } => "OperationRunning",
             Self::RetryWaiting { .. } => "RetryWaiting",
             Self::Deleting { .. } => "Deleting",
+            Self::DeletionFailed { .. } => "DeletionFailed",
+            Self::DeletionUnapproved { .. } => "DeletionUnapproved",
+            Self::FinalizersOfOthers { .. } => "FinalizersOfOthers",
             Self::WriteFailed { .. } => "WriteFailed",
             Self::ObjectSame => "ObjectSame",
             Self::ObjectOwnershipOnly => "ObjectOwnershipOnly",
             Self::ObjectDifferent { .. } => "ObjectDifferent",
             Self::ObjectMissing => "ObjectMissing",
             Self::ObjectRequiresPruning => "ObjectRequiresPruning",
+            Self::ObjectKept { .. } => "ObjectKept",
+            Self::ObjectDeleting => "ObjectDeleting",
             Self::ObjectShared { .. } => "ObjectShared",
             Self::ObjectHandedOver { .. } => "ObjectHandedOver",
             Self::ObjectNotPermitted { .. } => "ObjectNotPermitted",
@@ -260,123 +300,15 @@ impl Reason {
         }
     }
 
-    /// Says the reason in one sentence.
-    pub fn sentence(&self) -> String {
-        match self {
-            Self::Following { holder } if holder.is_empty() => "No daemon holds the Lease yet.".to_owned(),
-            Self::Following { holder } => format!("Another daemon, {holder}, holds the Lease and acts."),
-            Self::SkipReconcile => "The annotation argocd.argoproj.io/skip-reconcile stops all work on this Application.".to_owned(),
-            Self::CachesFilling { missing } => format!("The daemon has just started and still waits for {missing}."),
-            Self::InvalidSpec { message } => format!("The Application cannot be processed: {message}"),
-            Self::ResolvingRevision { repo, revision } => format!("Revision {revision} is being looked up in {repo}."),
-            Self::RepositoryFailed { repo, message, .. } => format!("{repo} could not be read: {message}"),
-            Self::Rendering { revision } => format!("Manifests of commit {revision} are being rendered."),
-            Self::RenderFailed { revision, message } => format!("Manifests of commit {revision} could not be rendered: {message}"),
-            Self::ListingKinds { kinds } => format!("Live objects are being listed: {}.", kinds.join(", ")),
-            Self::Sweeping => "The cluster is being searched for objects that already belong to this Application.".to_owned(),
-            Self::DryRunning { objects } => format!("The API server is asked by dry run about {objects} object(s)."),
-            Self::Synced { revision } => format!("The cluster is as commit {revision} says."),
-            Self::AutoSyncOff { out_of_sync } => format!("{out_of_sync} object(s) differ from Git, and automated sync is off."),
-            Self::NothingToSync { revision } => {
-                format!("The Application differs from commit {revision}, but in nothing that a sync would change.")
-            }
-            Self::DesiredInDoubt { revision, out_of_sync } => format!(
-                "{out_of_sync} object(s) differ from commit {revision}, but the newest commit could not be read or rendered, so nothing \
-                 is pruned and no first sync starts."
-            ),
-            Self::PruneOff { objects } => format!("{objects} object(s) are no longer in Git, and automated sync does not prune."),
-            Self::WouldWipeOut { revision } => {
-                format!("Syncing commit {revision} would delete every object of the Application, and allowEmpty is off.")
-            }
-            Self::LastSyncFailed { revision, message } => format!("The last sync of commit {revision} failed: {message}"),
-            Self::SelfHealOff { out_of_sync } => {
-                format!("{out_of_sync} object(s) were changed after this commit was synced, and selfHeal is off.")
-            }
-            Self::SelfHealBackoff { object, manager, .. } => {
-                format!("{object} is changed back again and again by field manager {manager}, so healing waits.")
-            }
-            Self::PrunesHeld => "Objects are no longer rendered here, and other Applications, which may render them, are still being read.".to_owned(),
-            Self::OperationRunning { message } if message.is_empty() => "An operation is running.".to_owned(),
-            Self::OperationRunning { message } => format!("An operation is running: {}.", unstopped(message)),
-            Self::RetryWaiting { attempt, message, .. } => {
-                format!("The operation failed ({}) and waits for attempt {attempt}.", unstopped(message))
-            }
-            Self::Deleting { message } => format!("The Application is being deleted: {}.", unstopped(message)),
-            Self::WriteFailed { message, .. } => format!("The Application could not be written: {message}"),
-            Self::ObjectSame => "Applying it would change nothing.".to_owned(),
-            Self::ObjectOwnershipOnly => {
-                "Its values are as Git says; some fields are owned by another manager and are taken over with the next apply.".to_owned()
-            }
-            Self::ObjectDifferent { fields } => format!("It differs from Git in {}.", fields.join(", ")),
-            Self::ObjectMissing => "It is in Git and not in the cluster.".to_owned(),
-            Self::ObjectRequiresPruning => "It belongs to this Application and is no longer in Git.".to_owned(),
-            Self::ObjectShared { other } => format!("It is also claimed by Application {other}, which had it first."),
-            Self::ObjectHandedOver { other } => format!("Application {other} renders it now and takes it over; it is not pruned."),
-            Self::ObjectNotPermitted { message } => format!("The project does not permit it: {message}"),
-            Self::ObjectKindUnknown { kind } => format!("The API server does not serve {kind}."),
-            Self::ObjectInvalid { message } => format!("The API server rejects it: {message}"),
-        }
-    }
-
-    /// Says what ends the wait.
-    pub fn wake(&self) -> Wake {
-        match self {
-            Self::Following { .. } => Wake::Event("the other daemon's Lease to end"),
-            Self::SkipReconcile => Wake::Event("the annotation to be removed"),
-            Self::CachesFilling { .. } => Wake::Event("the caches to be filled"),
-            Self::InvalidSpec { .. } => Wake::Event("a change of the Application, its project or the settings"),
-            Self::ResolvingRevision { .. } => Wake::Event("the answer of the repository"),
-            Self::Rendering { .. } => Wake::Event("the render to end"),
-            Self::RenderFailed { .. } => Wake::Event("another commit, or a refresh"),
-            Self::ListingKinds { .. } => Wake::Event("the lists to be complete"),
-            Self::Sweeping => Wake::Event("the search to end"),
-            Self::DryRunning { .. } => Wake::Event("the API server's answers"),
-            Self::AutoSyncOff { .. } => Wake::Event("a sync to be requested"),
-            Self::PruneOff { .. } => Wake::Event("a sync with prune to be requested"),
-            Self::NothingToSync { .. } => Wake::Event("a change of an object, or another commit"),
-            Self::DesiredInDoubt { .. } => Wake::Event("the newest commit to be rendered"),
-            Self::LastSyncFailed { .. } => {
-                Wake::Event("another commit, a change of the source, or a sync to be requested")
-            }
-            Self::WouldWipeOut { .. } | Self::SelfHealOff { .. } => {
-                Wake::Event("a sync to be requested, or another commit")
-            }
-            Self::PrunesHeld => Wake::Event("the manifests of the other Applications"),
-            Self::OperationRunning { .. } => Wake::Event("the operation's objects"),
-            Self::Deleting { .. } => Wake::Event("the objects to be gone"),
-            Self::RepositoryFailed { next_attempt, .. } | Self::WriteFailed { next_attempt, .. } => {
-                Wake::At(*next_attempt)
-            }
-            Self::SelfHealBackoff { until, .. } => Wake::At(*until),
-            Self::RetryWaiting { at, .. } => Wake::At(*at),
-            Self::ObjectKindUnknown { .. } => Wake::Event("the kind's CustomResourceDefinition to be established"),
-            Self::ObjectNotPermitted { .. } => Wake::Event("a change of the project"),
-            Self::ObjectInvalid { .. } => Wake::Event("another commit"),
-            Self::Synced { .. }
-            | Self::ObjectSame
-            | Self::ObjectOwnershipOnly
-            | Self::ObjectDifferent { .. }
-            | Self::ObjectMissing
-            | Self::ObjectRequiresPruning
-            | Self::ObjectShared { .. }
-            | Self::ObjectHandedOver { .. } => Wake::Settled,
-        }
-    }
-
     /// Renders the reason for the API; `object` names what it is about.
     pub fn explain(&self, object: Option<String>) -> Explanation {
         let (waits_for, wakes_at) = match self.wake() {
             Wake::Settled => (None, None),
             Wake::Event(text) => (Some(text.to_owned()), None),
-            Wake::At(at) => (Some(format!("{} to pass", Time::new(at))), Some(Time::new(at))),
+            Wake::At(text, at) => (Some(text.to_owned()), Some(Time::new(at))),
         };
         Explanation { object, rule: self.rule(), sentence: self.sentence(), waits_for, wakes_at }
     }
-}
-
-/// Cuts the full stop off a message that a sentence goes on after.
-fn unstopped(message: &str) -> &str {
-    message.strip_suffix('.').unwrap_or(message)
 }
 
 #[cfg(test)]

@@ -42,9 +42,7 @@ impl State {
             return;
         }
         let Some((finalizer, propagation)) = cascade(application) else {
-            let others: Vec<&str> = application.metadata.finalizers.iter().map(String::as_str).collect();
-            app.reason =
-                Some(Reason::Deleting { message: format!("waiting for finalizers of others: {}", others.join(", ")) });
+            app.reason = Some(Reason::FinalizersOfOthers { finalizers: application.metadata.finalizers.clone() });
             return;
         };
         if application.operation.is_some() {
@@ -85,12 +83,7 @@ impl State {
             return;
         }
         if let Some(unapproved) = remaining.iter().find(|object| object.needs_approval) {
-            let message = format!(
-                "waiting for approval to delete {} (annotation {})",
-                unapproved.key,
-                names::DELETION_APPROVED_ANNOTATION
-            );
-            app.reason = Some(Reason::Deleting { message });
+            app.reason = Some(Reason::DeletionUnapproved { object: unapproved.key.to_string() });
             return;
         }
         let wave = remaining.iter().map(|object| object.wave).max().unwrap_or(0);
@@ -264,7 +257,7 @@ impl State {
         let wait = FIRST_WAIT * (1 << app.deletion.failures.min(6));
         app.deletion.retry_at = Some(now + wait);
         app.wake(now + wait);
-        app.reason = Some(Reason::Deleting { message: message.to_owned() });
+        app.reason = Some(Reason::DeletionFailed { message: message.to_owned(), next_attempt: now + wait });
         if app.deletion.error.as_deref() == Some(message) || app.write.is_some() {
             return;
         }

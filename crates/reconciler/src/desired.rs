@@ -10,7 +10,7 @@ use kube_object::RenderedManifests;
 
 use crate::app::{AppState, FailedRender, TargetsKey, View};
 use crate::pass::Permission;
-use crate::repos::Lookup;
+use crate::repos::{Doubt, Lookup};
 use crate::spec::Spec;
 use crate::state::State;
 use crate::status::Findings;
@@ -46,16 +46,25 @@ impl State {
             // Another source is another desired state: nothing of the old one is in force.
             app.main = View { source: spec.source.clone(), stale: true, ..View::default() };
         }
+        let mut obstacle = None;
         let (commit, mut problem) = match lookup {
             Lookup::Pending if app.main.rendered.is_some() && app.refresh.is_none() => {
                 (app.main.verified.clone(), None)
             }
             Lookup::Pending => return DesiredState::Pending(resolving(spec)),
-            Lookup::Commit { commit, doubt } => (commit, doubt.map(|doubt| (doubt.message, Some(doubt.since)))),
-            Lookup::Unknown(message) => (last_commit(app, application, spec), Some((message, None))),
-            Lookup::Failed(doubt) => (last_commit(app, application, spec), Some((doubt.message, Some(doubt.since)))),
+            Lookup::Commit { commit, doubt } => {
+                obstacle = doubt.as_ref().map(|doubt| repository_failed(spec, doubt));
+                (commit, doubt.map(|doubt| (doubt.message, Some(doubt.since))))
+            }
+            Lookup::Unknown(message) => {
+                obstacle = Some(revision_unknown(spec));
+                (last_commit(app, application, spec), Some((message, None)))
+            }
+            Lookup::Failed(doubt) => {
+                obstacle = Some(repository_failed(spec, &doubt));
+                (last_commit(app, application, spec), Some((doubt.message, Some(doubt.since))))
+            }
         };
-        let failing_repo = problem.is_some();
         if !commit.is_empty() {
             self.ensure_rendered(app, &commit, now);
         }
@@ -77,15 +86,11 @@ impl State {
             return DesiredState::Ready(findings);
         }
         let message = problem.map_or_else(String::new, |(message, _)| message);
-        let reason = if failing_repo {
-            let next_attempt = self.repos.next_wake().unwrap_or(now);
-            Reason::RepositoryFailed { repo: spec.source.repo_url.to_string(), message, next_attempt }
-        } else if message.is_empty() {
-            return DesiredState::Pending(Reason::Rendering { revision: commit });
-        } else {
-            Reason::RenderFailed { revision: commit, message }
-        };
-        DesiredState::Failed(findings, reason)
+        match obstacle {
+            Some(reason) => DesiredState::Failed(findings, reason),
+            None if message.is_empty() => DesiredState::Pending(Reason::Rendering { revision: commit }),
+            None => DesiredState::Failed(findings, Reason::RenderFailed { revision: commit, message }),
+        }
     }
 
     fn unsupported(message: String) -> DesiredState {
@@ -312,9 +317,20 @@ fn has_unserved(targets: &app_compare::Targets) -> bool {
 }
 
 fn resolving(spec: &Spec) -> Reason {
-    let revision =
-        if spec.source.target_revision.is_empty() { "HEAD".to_owned() } else { spec.source.target_revision.clone() };
-    Reason::ResolvingRevision { repo: spec.source.repo_url.to_string(), revision }
+    Reason::ResolvingRevision { repo: spec.source.repo_url.to_string(), revision: revision_of(spec) }
+}
+
+fn revision_of(spec: &Spec) -> String {
+    if spec.source.target_revision.is_empty() { "HEAD".to_owned() } else { spec.source.target_revision.clone() }
+}
+
+fn revision_unknown(spec: &Spec) -> Reason {
+    Reason::RevisionUnknown { repo: spec.source.repo_url.to_string(), revision: revision_of(spec) }
+}
+
+fn repository_failed(spec: &Spec, doubt: &Doubt) -> Reason {
+    let (repo, message) = (spec.source.repo_url.to_string(), doubt.message.clone());
+    Reason::RepositoryFailed { repo, message, next_attempt: doubt.next_attempt }
 }
 
 /// Returns the last commit that was in force, for a repository that cannot be read: of this run, else of the recorded status.

@@ -42,7 +42,8 @@ fn sentences(answer: Value) -> anyhow::Result<String> {
     let line = |explanation: &Explanation| {
         let object = explanation.object.as_ref().map(|object| format!("{object}: ")).unwrap_or_default();
         let waits = match (&explanation.waits_for, &explanation.wakes_at) {
-            (Some(event), _) => format!(" Waits for {event}."),
+            (Some(event), Some(time)) => format!(" Waits for {event}, at {time}."),
+            (Some(event), None) => format!(" Waits for {event}."),
             (None, Some(time)) => format!(" Looked at again at {time}."),
             (None, None) => String::new(),
         };
@@ -52,20 +53,4 @@ fn sentences(answer: Value) -> anyhow::Result<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn explanations_are_sentences() {
-        let answer = json!([
-            {"rule": "AutoSyncOff", "sentence": "Off.", "waitsFor": "a sync"},
-            {"object": "Service shop/web", "rule": "ObjectMissing", "sentence": "Not\nthere."},
-            {"rule": "X", "sentence": "Later.", "wakesAt": "2026-01-01T00:00:00Z"},
-        ]);
-        let expected =
-            "Off. Waits for a sync.\nService shop/web: Not there.\nLater. Looked at again at 2026-01-01T00:00:00Z.\n";
-        assert_eq!(sentences(answer).unwrap(), expected);
-    }
-}
+mod tests;

@@ -19,15 +19,15 @@ use tokio_util::sync::CancellationToken;
 const LIMIT: &str = "60s";
 
 /// An API server over a view that the test fills.
-struct Api {
-    view: AppView,
+pub(crate) struct Api {
+    pub(crate) view: AppView,
     server: String,
     shutdown: CancellationToken,
     serving: Serving,
 }
 
 impl Api {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let view = AppView::new();
         view.set_readiness(Readiness::Ready);
         let shutdown = CancellationToken::new();
@@ -54,7 +54,7 @@ impl Api {
     }
 
     /// Runs a command to its end without blocking the server.
-    async fn run(&self, args: &[&str]) -> (i32, String, String) {
+    pub(crate) async fn run(&self, args: &[&str]) -> (i32, String, String) {
         let mut command = driftless(args);
         command.env("DRIFTLESS_SERVER", &self.server);
         tokio::task::spawn_blocking(move || run(&mut command)).await.unwrap()
@@ -65,7 +65,7 @@ impl Api {
         command.env("DRIFTLESS_SERVER", &self.server).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         self.shutdown.cancel();
         self.serving.ended().await;
     }

@@ -6,3 +6,5 @@ mod cli;
 mod daemon;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod why;

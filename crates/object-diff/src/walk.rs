@@ -200,8 +200,7 @@ impl<'a> Walk<'a> {
         let place = Place::of(self.kind, &segments);
         let in_string_map =
             || segments.split_last().is_some_and(|(_, parent)| Place::of(self.kind, parent).is_string_map());
-        let left_to_default =
-            || is_default(&place, live) || (live.as_str() == Some("") && in_string_map());
+        let left_to_default = || is_default(&place, live) || (live.as_str() == Some("") && in_string_map());
         stored_as(Some(&place), desired, live) || (desired.is_null() && left_to_default())
     }
 

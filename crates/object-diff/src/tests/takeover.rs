@@ -70,7 +70,10 @@ fn defaults_in_an_entry_of_client_side_apply_are_not_ours() {
 fn a_migration_gives_us_what_was_applied_and_the_rest_to_nobody() {
     let patch = migration_patch(&gadget(), &Takeover::default()).unwrap();
     let entries = patch[0]["value"].as_array().unwrap();
-    assert_eq!((entries.len(), &entries[0]["manager"], &entries[0]["operation"]), (1, &json!(OUR_MANAGER), &json!("Apply")));
+    assert_eq!(
+        (entries.len(), &entries[0]["manager"], &entries[0]["operation"]),
+        (1, &json!(OUR_MANAGER), &json!("Apply"))
+    );
     let expected = json!({
         "f:metadata": {"f:annotations": {format!("f:{LAST_APPLIED}"): {}}},
         "f:spec": {"f:size": {}, "f:tags": {"v:\"x\"": {}},
@@ -164,16 +167,30 @@ fn empty_values_that_the_server_left_out_are_no_difference() {
         check(&live, &pod(field, &value), &format!("doubt NotOwnedEmpty .spec.template.spec.{field}"));
     }
     check(&live, &pod("hostNetwork", &json!(true)), "doubt NotOwnedAbsent .spec.template.spec.hostNetwork");
-    check(&gadget(), &json!({"spec": {"size": 4, "parts": [{"name": "a"}], "tags": ["x"], "more": {}}}), "doubt NotOwnedAbsent .spec.more");
-    check(&gadget(), &json!({"spec": {"size": 4, "parts": [{"name": "a"}], "tags": ["x"], "more": null}}), "doubt NotOwnedEmpty .spec.more");
+    check(
+        &gadget(),
+        &json!({"spec": {"size": 4, "parts": [{"name": "a"}], "tags": ["x"], "more": {}}}),
+        "doubt NotOwnedAbsent .spec.more",
+    );
+    check(
+        &gadget(),
+        &json!({"spec": {"size": 4, "parts": [{"name": "a"}], "tags": ["x"], "more": null}}),
+        "doubt NotOwnedEmpty .spec.more",
+    );
 }
 
 #[test]
 fn ownership_without_a_value_is_given_up_without_a_write() {
     let tree = json!({"f:metadata": {"f:labels": {}}, "f:spec": {"f:paused": {}, "f:gone": {}}});
-    let live = |version: &str, kind: &str| live_of(version, kind, &json!({"spec": {}}), vec![entry(OUR_MANAGER, "Apply", version, &tree)]);
+    let live = |version: &str, kind: &str| {
+        live_of(version, kind, &json!({"spec": {}}), vec![entry(OUR_MANAGER, "Apply", version, &tree)])
+    };
     check(&live("apps/v1", "Deployment"), &json!({"spec": {}}), "same");
-    check(&live(GADGET.0, GADGET.1), &json!({"spec": {}}), "ownership OwnedNotDesiredStays .spec.gone OwnedNotDesiredStays .spec.paused");
+    check(
+        &live(GADGET.0, GADGET.1),
+        &json!({"spec": {}}),
+        "ownership OwnedNotDesiredStays .spec.gone OwnedNotDesiredStays .spec.paused",
+    );
     // Nobody misses what is equal and empty, or the tracking id.
     let id = json!({"metadata": {"annotations": {"argocd.argoproj.io/tracking-id": "a"}, "labels": {"a": "b"}}, "spec": {"strategy": {"type": "RollingUpdate"}}});
     let live = live_of("apps/v1", "Deployment", &id, Vec::new());
@@ -181,5 +198,9 @@ fn ownership_without_a_value_is_given_up_without_a_write() {
     desired["spec"] = json!({"strategy": {}, "replicas": null});
     check(&live, &desired, "ownership NotOwnedEqual .metadata.labels NotOwnedEqual .spec");
     desired["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"] = "b".into();
-    check(&live, &desired, "doubt NotOwnedDiffers .metadata.annotations[\"argocd.argoproj.io/tracking-id\"] NotOwnedEqual .metadata.labels NotOwnedEqual .spec");
+    check(
+        &live,
+        &desired,
+        "doubt NotOwnedDiffers .metadata.annotations[\"argocd.argoproj.io/tracking-id\"] NotOwnedEqual .metadata.labels NotOwnedEqual .spec",
+    );
 }

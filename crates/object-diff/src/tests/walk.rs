@@ -266,10 +266,7 @@ fn what_we_own_and_git_lacks_goes_unless_it_stays_anyway() {
             case(CONFIG_MAP, none.clone(), json!({"data": {"a": "1"}}), &owned(&["data", "a"])),
             "doubt OwnedNotDesired .data.a",
         ),
-        (
-            case(CONFIG_MAP, none.clone(), json!({"data": {}}), &owned(&["data", "a"])),
-            "same",
-        ),
+        (case(CONFIG_MAP, none.clone(), json!({"data": {}}), &owned(&["data", "a"])), "same"),
         (
             case(CONFIG_MAP, none, json!({"data": {"a": "1"}}), &owned(&["data", "a"])).and(
                 "other",

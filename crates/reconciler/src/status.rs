@@ -224,9 +224,11 @@ impl State {
         if let Some(health) = &comparison.health {
             status.health = health_of(old, health, now);
         }
-        status.resources = comparison.resources.iter().filter_map(|resource| row(resource, application)).collect();
+        let location = self.settings.as_ref().map(|settings| settings.resource_health.clone()).unwrap_or_default();
+        let rows = comparison.resources.iter().filter_map(|resource| row(resource, application, &location));
+        status.resources = rows.collect();
         status.resources.sort_by_cached_key(row_key);
-        status.resource_health_source = ResourceHealthLocation::AppTree;
+        status.resource_health_source = location;
         status.source_type = Some(SourceType::Directory);
         status.summary.images = self.live.images_of(&app.instance).into_iter().collect();
         status.summary.is_app_of_apps = comparison.resources.iter().any(|resource| {
@@ -244,7 +246,12 @@ fn row_key(row: &ResourceStatus) -> String {
     [&*row.group, &*row.kind, &*row.namespace, &*row.name].join("/")
 }
 
-fn row(resource: &ResourceComparison, application: &Application) -> Option<ResourceStatus> {
+fn row(
+    resource: &ResourceComparison,
+    application: &Application,
+    location: &ResourceHealthLocation,
+) -> Option<ResourceStatus> {
+    let inline = resource.health.as_ref().filter(|_| *location == ResourceHealthLocation::Inline);
     let status = resource.status.clone()?;
     let confirm = Some(application_api::RemovalOption::Confirm);
     let app_options = application.spec.sync_policy.as_ref().map(|policy| &policy.sync_options);
@@ -257,6 +264,11 @@ fn row(resource: &ResourceComparison, application: &Application) -> Option<Resou
         namespace: resource.key.namespace.clone(),
         name: resource.key.name.clone(),
         status: Some(status),
+        health: inline.map(|health| AppHealthStatus {
+            status: Some(HealthStatusCode::from(health.status.as_str())),
+            message: health.message.clone(),
+            last_transition_time: None,
+        }),
         requires_pruning: resource.requires_pruning,
         sync_wave: resource.wave,
         requires_deletion_confirmation: needs_confirmation,

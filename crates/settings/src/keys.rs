@@ -97,7 +97,7 @@ pub(crate) enum KeyUse {
 }
 
 /// Keys that are read and not acted on yet.
-const NOT_YET: [(Layer, &str); 9] = [
+const NOT_YET: [(Layer, &str); 8] = [
     (Layer::ArgocdCm, "application.instanceLabelKey"),
     (Layer::ArgocdCm, "resource.compareoptions"),
     (Layer::ArgocdCm, "resource.customizations.ignoreDifferences."),
@@ -105,7 +105,6 @@ const NOT_YET: [(Layer, &str); 9] = [
     (Layer::ArgocdCm, "resource.sensitive.mask.annotations"),
     (Layer::ArgocdCm, "timeout.hard.reconciliation"),
     (Layer::CommandParams, "application.namespaces"),
-    (Layer::CommandParams, "controller.resource.health.persist"),
     (Layer::ArgocdCm, "kustomize.buildOptions"),
 ];
 

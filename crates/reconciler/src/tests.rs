@@ -17,3 +17,4 @@ mod schedules;
 mod sharing;
 mod sources;
 mod syncing;
+mod why;

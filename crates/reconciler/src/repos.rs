@@ -229,9 +229,8 @@ impl Repos {
             }
             Err(failure) => {
                 let before = repo.failure.take();
-                if before.as_ref().is_none_or(|before| before.message != failure.message) {
-                    woken.extend(repo.wanted.values().flatten().cloned());
-                }
+                // Those who wait say when the next attempt is.
+                woken.extend(repo.wanted.values().flatten().cloned());
                 let count = before.as_ref().map_or(0, |before| before.count) + 1;
                 let since = before.map_or(now, |before| before.since);
                 repo.failure = Some(Failure { message: failure.message, since, at: started_at, count });

@@ -9,6 +9,8 @@ use super::server::error;
 use super::world::{Fault, World};
 use crate::{Call, Effect, Event, Leadership, RenderFailure};
 
+/// What the loop does when a wait for a time is over.
+const ACTS: [&str; 4] = ["poll", "write", "apply", "delete"];
 const FINALIZER: &str = "resources-finalizer.argocd.argoproj.io";
 
 /// A world in which a reason holds for the Application `web` or an object of it, and what ends it.
@@ -158,6 +160,8 @@ fn repository_failed() -> Scenario {
     world.git.failure = Some("no answer".to_owned());
     world.server.create(application("web"));
     world.start();
+    // It fails again, in the same way.
+    world.seconds(30);
     Scenario { world, ends: Some(|world| world.git.failure = None) }
 }
 
@@ -429,13 +433,14 @@ fn every_reason_can_come_about_and_ends_as_it_says() {
                 assert!(find(&world, rule).is_some(), "{rule} ended by itself: {}", described(&world));
             }
             Wake::At(_, at) => {
-                assert!(world.state.next_wake().is_some_and(|next| next <= at), "{rule} has no timer");
+                assert!(at > world.now, "{rule} waits for the past");
+                world.log.clear();
                 world.advance(at.duration_since(world.now) - SignedDuration::from_secs(1));
                 assert_eq!(find(&world, rule), Some(reason), "{rule} holds until its time: {}", described(&world));
                 assert!(world.state.next_wake().is_some_and(|next| next <= at), "{rule} has no timer");
+                assert_eq!(world.take(&ACTS), Vec::<String>::new(), "{rule} before its time");
             }
         }
-        world.log.clear();
         ends(&mut world);
         world.run();
         if let Wake::At(..) = find(&world, rule).map_or(Wake::Settled, |reason| reason.wake()) {

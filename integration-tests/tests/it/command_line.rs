@@ -17,13 +17,13 @@ fn command(arguments: &[&str]) -> Command {
 }
 
 /// Runs a command to its end; gives exit code, standard output and standard error.
-async fn run(mut command: Command) -> (i32, String, String) {
+pub(crate) async fn run(mut command: Command) -> (i32, String, String) {
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let Output { status, stdout, stderr } = output;
     (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
 
-fn of_daemon(daemon: &Daemon, arguments: &[&str]) -> Command {
+pub(crate) fn of_daemon(daemon: &Daemon, arguments: &[&str]) -> Command {
     let mut command = command(arguments);
     command.env("DRIFTLESS_SERVER", daemon.url());
     command

@@ -32,7 +32,7 @@ impl Member {
 
     fn manifest(&self, env: &Environment) -> Value {
         let mut app = app_of(env, &self.app, self.way.name(), &self.id).automated().self_heal().prune();
-        if self.way == Way::ServerSide {
+        if matches!(self.way, Way::ServerSide | Way::Turned) {
             app = app.sync_option("ServerSideApply=true");
         }
         app.build()
@@ -124,8 +124,10 @@ async fn what_argo_cd_left_is_taken_over_without_a_write() {
         wait_explained(&daemon, env.namespace(), app, "Synced").await;
     }
     let writes = recorder.writes();
-    assert!(writes.is_empty(), "the start writes nothing:\n{}\n{}", listed(&writes), bodies(&writes));
-    assert_eq!(dry_runs(&members, &recorder), BTreeMap::new(), "nothing has to be asked");
+    let asked = dry_runs(&members, &recorder);
+    let counts = counted(&members, writes.iter());
+    assert!(writes.is_empty(), "the start writes nothing: {counts:#?}\nit asks {asked:#?}\n{}", listed(&writes));
+    assert_eq!(asked, BTreeMap::new(), "nothing has to be asked");
 
     recorder.forget();
     for member in &members {

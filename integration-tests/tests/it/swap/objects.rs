@@ -17,6 +17,8 @@ pub(super) enum Way {
     ClientSide,
     /// By Argo CD with `ServerSideApply=true`.
     ServerSide,
+    /// By Argo CD's client-side apply, until the Application got `ServerSideApply=true`.
+    Turned,
     /// By people's `kubectl apply`, and then synced by Argo CD.
     Adopted,
     /// By people's `kubectl apply`, and then only annotated with the tracking id.
@@ -24,13 +26,15 @@ pub(super) enum Way {
 }
 
 impl Way {
-    pub(super) const ALL: [Self; 4] = [Self::ClientSide, Self::ServerSide, Self::Adopted, Self::Annotated];
+    pub(super) const ALL: [Self; 5] =
+        [Self::ClientSide, Self::ServerSide, Self::Turned, Self::Adopted, Self::Annotated];
 
     /// Gives a name for Applications and directories.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::ClientSide => "client",
             Self::ServerSide => "server",
+            Self::Turned => "turned",
             Self::Adopted => "adopted",
             Self::Annotated => "annotated",
         }
@@ -39,7 +43,9 @@ impl Way {
     fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::ClientSide | Self::Adopted => &["apply", "--field-manager=argocd-controller"],
-            Self::ServerSide => &["apply", "--server-side", "--force-conflicts", "--field-manager=argocd-controller"],
+            Self::ServerSide | Self::Turned => {
+                &["apply", "--server-side", "--force-conflicts", "--field-manager=argocd-controller"]
+            }
             Self::Annotated => &["apply"],
         }
     }
@@ -132,6 +138,10 @@ pub(super) async fn leave(cluster: &Cluster, directory: &Path, way: Way, app: &s
             kubectl(cluster, directory, way.arguments(), &earlier);
             kubectl(cluster, directory, way.arguments(), &with_tracking);
         }
+        Way::Turned => {
+            kubectl(cluster, directory, Way::ClientSide.arguments(), &with_tracking);
+            kubectl(cluster, directory, way.arguments(), &with_tracking);
+        }
         Way::Adopted => {
             kubectl(cluster, directory, Way::Annotated.arguments(), &objects);
             kubectl(cluster, directory, way.arguments(), &with_tracking);
@@ -149,7 +159,7 @@ pub(super) async fn leave(cluster: &Cluster, directory: &Path, way: Way, app: &s
 
 /// Applies as Argo CD does in one of the ways.
 pub(super) fn apply_again(cluster: &Cluster, directory: &Path, way: Way, objects: &[Value]) {
-    let way = if way == Way::ServerSide { way } else { Way::ClientSide };
+    let way = if matches!(way, Way::ServerSide | Way::Turned) { way } else { Way::ClientSide };
     kubectl(cluster, directory, way.arguments(), objects);
 }
 

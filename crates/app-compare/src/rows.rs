@@ -86,6 +86,7 @@ impl<'a> Rows<'a> {
             row.status = Some(SyncStatusCode::Unknown);
             row.reason = Reason::ObjectNotPermitted { message: message.clone() };
         }
+        name_place(&mut row.reason, target);
         self.resources.push(row);
     }
 
@@ -319,6 +320,16 @@ fn reason(verdict: &ObjectVerdict) -> Reason {
         ObjectVerdict::Extra => Reason::ObjectRequiresPruning,
         ObjectVerdict::Invalid(message) => Reason::ObjectInvalid { message: message.clone() },
         ObjectVerdict::Undecided => Reason::DryRunning { objects: 1 },
+    }
+}
+
+/// Adds where in Git the object is to a reason that only a change there may end.
+fn name_place(reason: &mut Reason, target: &Target) {
+    if let Reason::ObjectInvalid { message }
+    | Reason::ObjectNotPermitted { message }
+    | Reason::ObjectKindUnknown { kind: message } = reason
+    {
+        *message = format!("{} ({}:{})", message.trim_end().trim_end_matches('.'), target.file, target.line);
     }
 }
 

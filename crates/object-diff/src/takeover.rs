@@ -65,8 +65,8 @@ impl Takeover {
         if !entry.subresource().is_empty() || entry.is_ours() {
             return None;
         }
-        let claims = self.claims.iter().filter(|(name, _)| name == entry.manager()).map(|(_, claim)| *claim);
-        claims.filter(|claim| *claim == Claim::Everything || entry.operation() == Operation::Update).last()
+        let (_, claim) = self.claims.iter().find(|(name, _)| name == entry.manager())?;
+        (*claim == Claim::Everything || entry.operation() == Operation::Update).then_some(*claim)
     }
 }
 

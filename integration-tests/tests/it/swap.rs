@@ -148,7 +148,8 @@ async fn what_argo_cd_left_is_taken_over_without_a_write() {
 }
 
 fn bodies(requests: &[ApiRequest]) -> String {
-    requests.iter().map(|request| format!("{:#}\n", request.body)).collect()
+    let bodies: Vec<String> = requests.iter().map(|request| format!("{:#}", request.body)).collect();
+    bodies.join("\n")
 }
 
 /// Asserts that each object that changed in Git was applied once, with its ownership moved right before, and no other was written.

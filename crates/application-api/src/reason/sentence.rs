@@ -3,28 +3,52 @@ use crate::Reason;
 impl Reason {
     /// Says the reason in one sentence on one line, whatever messages it is made of.
     pub fn sentence(&self) -> String {
-        if self.is_about_an_object() { self.of_object() } else { self.of_application() }
-    }
-
-    fn is_about_an_object(&self) -> bool {
-        matches!(
-            self,
+        match self {
+            Self::Following { .. }
+            | Self::SkipReconcile
+            | Self::CachesFilling { .. }
+            | Self::InvalidSpec { .. }
+            | Self::ResolvingRevision { .. }
+            | Self::RepositoryFailed { .. }
+            | Self::RevisionUnknown { .. }
+            | Self::Rendering { .. }
+            | Self::RenderFailed { .. }
+            | Self::ListingKinds { .. }
+            | Self::Sweeping
+            | Self::DryRunning { .. } => self.of_finding_out(),
+            Self::Synced { .. }
+            | Self::AutoSyncOff { .. }
+            | Self::NothingToSync { .. }
+            | Self::DesiredInDoubt { .. }
+            | Self::PruneOff { .. }
+            | Self::WouldWipeOut { .. }
+            | Self::LastSyncFailed { .. }
+            | Self::SelfHealOff { .. }
+            | Self::SelfHealBackoff { .. }
+            | Self::PrunesHeld => self.of_deciding(),
+            Self::OperationRunning { .. }
+            | Self::RetryWaiting { .. }
+            | Self::Deleting { .. }
+            | Self::DeletionFailed { .. }
+            | Self::DeletionUnapproved { .. }
+            | Self::FinalizersOfOthers { .. }
+            | Self::WriteFailed { .. } => self.of_acting(),
             Self::ObjectSame
-                | Self::ObjectOwnershipOnly
-                | Self::ObjectDifferent { .. }
-                | Self::ObjectMissing
-                | Self::ObjectRequiresPruning
-                | Self::ObjectKept { .. }
-                | Self::ObjectDeleting
-                | Self::ObjectShared { .. }
-                | Self::ObjectHandedOver { .. }
-                | Self::ObjectNotPermitted { .. }
-                | Self::ObjectKindUnknown { .. }
-                | Self::ObjectInvalid { .. }
-        )
+            | Self::ObjectOwnershipOnly
+            | Self::ObjectDifferent { .. }
+            | Self::ObjectMissing
+            | Self::ObjectRequiresPruning
+            | Self::ObjectKept { .. }
+            | Self::ObjectDeleting
+            | Self::ObjectShared { .. }
+            | Self::ObjectHandedOver { .. }
+            | Self::ObjectNotPermitted { .. }
+            | Self::ObjectKindUnknown { .. }
+            | Self::ObjectInvalid { .. } => self.of_object(),
+        }
     }
 
-    fn of_application(&self) -> String {
+    fn of_finding_out(&self) -> String {
         match self {
             Self::Following { holder } if holder.is_empty() => "No daemon holds the Lease yet.".to_owned(),
             Self::Following { holder } => format!("Another daemon, {holder}, holds the Lease and acts."),
@@ -37,7 +61,9 @@ impl Reason {
             Self::RepositoryFailed { repo, message, .. } if message.contains(repo.as_str()) => {
                 ended("The repository could not be read", ": ", message)
             }
-            Self::RepositoryFailed { repo, message, .. } => ended(&format!("Repository {repo} could not be read"), ": ", message),
+            Self::RepositoryFailed { repo, message, .. } => {
+                ended(&format!("Repository {repo} could not be read"), ": ", message)
+            }
             Self::RevisionUnknown { repo, revision } => format!("There is no revision {revision} in {repo}."),
             Self::Rendering { revision } => format!("Manifests of commit {revision} are being rendered."),
             Self::RenderFailed { revision, message } => {
@@ -50,6 +76,12 @@ impl Reason {
             Self::DryRunning { objects } => {
                 format!("The API server is asked by dry run about {}.", counted(*objects, "object", "objects"))
             }
+            _ => format!("{}.", self.rule()),
+        }
+    }
+
+    fn of_deciding(&self) -> String {
+        match self {
             Self::Synced { revision } => format!("The cluster is as commit {revision} says."),
             Self::AutoSyncOff { out_of_sync } => {
                 format!("{} from Git, and automated sync is off.", counted(*out_of_sync, "object differs", "objects differ"))
@@ -83,6 +115,12 @@ impl Reason {
                 "Objects are no longer rendered here, and other Applications, which may render them, are still being read."
                     .to_owned()
             }
+            _ => format!("{}.", self.rule()),
+        }
+    }
+
+    fn of_acting(&self) -> String {
+        match self {
             Self::OperationRunning { message } => ended("An operation is running", ": ", message),
             Self::RetryWaiting { attempt, message, .. } => {
                 // The operation's own message ends with the attempt as well.
@@ -94,11 +132,13 @@ impl Reason {
             Self::DeletionUnapproved { object } => {
                 format!("The Application is being deleted, and {object} may only be deleted when somebody approves it.")
             }
-            Self::FinalizersOfOthers { finalizers } => {
-                ended("The Application is being deleted, and only finalizers of others hold it", ": ", &finalizers.join(", "))
-            }
+            Self::FinalizersOfOthers { finalizers } => ended(
+                "The Application is being deleted, and only finalizers of others hold it",
+                ": ",
+                &finalizers.join(", "),
+            ),
             Self::WriteFailed { message, .. } => ended("The Application could not be written", ": ", message),
-            _ => self.of_object(),
+            _ => format!("{}.", self.rule()),
         }
     }
 

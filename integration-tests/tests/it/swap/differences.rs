@@ -15,7 +15,9 @@ fn live(way: Way, id: &str) -> Vec<Value> {
     let prefix = way.name();
     let names = ["edited", "extra", "newer", "same"];
     let mut all = names.map(|name| config_map(&format!("{prefix}-{name}"), &[("color", "blue"), ("size", "1")]));
-    all.iter_mut().for_each(|object| object["metadata"]["namespace"] = id.into());
+    for object in &mut all {
+        object["metadata"]["namespace"] = id.into();
+    }
     all.to_vec()
 }
 

@@ -1,3 +1,5 @@
+mod import;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -165,6 +167,20 @@ mod tests {
         let (one, two) = (make("one"), make("two"));
         assert_eq!(one, two);
         assert_eq!(one.0, "2e3f4aea7dabac8b4893f17a649c8fdf11a04dc5");
+    }
+
+    #[test]
+    fn imported_files_are_in_one_commit_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let repo = FixtureRepo::init(dir.path().join("repo"));
+        repo.write("kept", "a").commit("first");
+        let files = (0..300).map(|n| (format!("many/{n}"), format!("content {n}")));
+        let second = repo.write("new", "c").import("second", files);
+        assert_eq!(repo.head(), second);
+        let listed = |revision: &str| repo.git(&["ls-tree", "-r", "--name-only", revision]).lines().count();
+        assert_eq!((listed(&second), repo.git(&["show", "HEAD:many/299"])), (302, "content 299".to_owned()));
+        let third = repo.write("more", "b").commit("third");
+        assert_eq!((listed(&third), repo.rev_parse("HEAD^")), (3, second));
     }
 
     #[test]

@@ -3,7 +3,7 @@ use cluster_client::{
     ApplyRequest, Cluster, Conflicts, DeleteRequest, Deleted, Detail, FieldValidation, ObjectRef, Propagation,
     WriteOptions, Written,
 };
-use kube_object::{ApiError, CompactObject, Object};
+use kube_object::{ApiError, CompactObject, Object, ObjectKey};
 use object_diff::DryRunBody;
 use reconciler::{ActingAs, Answer, AppKey, Call, ClusterRequest, DryRun, Validation};
 use serde_json::{Value, json};
@@ -17,12 +17,32 @@ pub(crate) async fn request(hands: &Hands, app: &AppKey, request: ClusterRequest
     let _turn = hands.objects.take(&request.key).await;
     let acting_as = acting_as(&request.acting_as);
     let sender = Sender { hands, cluster: hands.cluster_for(app), request: &request, acting_as: &acting_as };
-    match &request.call {
+    let answer = match &request.call {
         Call::Apply { object, migration, validation } => sender.apply(object, migration.as_ref(), *validation).await,
         Call::DryRun { object, bodies, validation } => sender.dry_run(object, bodies, *validation).await,
         Call::Get => sender.get().await,
         Call::CreateNamespace => sender.create_namespace().await,
         Call::Delete { .. } => sender.delete().await,
+    };
+    named(answer, &request.key)
+}
+
+/// Has an error name the object where the server does not: when it is too large.
+fn named(answer: Answer, key: &ObjectKey) -> Answer {
+    let name = |mut error: ApiError| {
+        if error.is_too_large() {
+            let ObjectKey { kind, name, .. } = key;
+            error.message = format!(
+                "{kind} \"{name}\" cannot be stored: {}; make it smaller than 1.5 MB, or split it",
+                error.message
+            );
+        }
+        error
+    };
+    match answer {
+        Answer::Failed(error) => Answer::Failed(name(error)),
+        Answer::Tried(results) => Answer::Tried(results.into_iter().map(|result| result.map_err(name)).collect()),
+        other => other,
     }
 }
 

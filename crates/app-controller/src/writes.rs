@@ -5,7 +5,7 @@ use std::time::Duration;
 use application_api::constants::{PROJECT_KIND, STATUS_FIELD_MANAGER};
 use cluster_client::{Detail, ObjectRef, WriteOptions};
 use jiff::Timestamp;
-use kube_object::{ApiError, Object};
+use kube_object::{ApiError, ErrorClass, Object};
 use reconciler::AppKey;
 use serde_json::Value;
 use telemetry::metrics::SyncFinished;
@@ -23,7 +23,12 @@ pub(crate) async fn write(hands: &Hands, app: &AppKey, patch: &Value) -> Result<
         hands.fence()?;
         cluster.merge_patch(target, None, patch, options).await
     };
-    let written = retrying(ATTEMPTS, || hands.leads(), send).await?;
+    let written = retrying(ATTEMPTS, || hands.leads(), send).await.inspect_err(|error| {
+        // Conflicts are a part of writing.
+        if error.is_too_large() || error.class() == ErrorClass::Final {
+            tracing::warn!(%app, code = error.code, %error, "the Application cannot be written");
+        }
+    })?;
     for warning in &written.warnings {
         tracing::warn!(%app, warning, "the API server warns about the Application");
     }

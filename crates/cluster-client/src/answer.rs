@@ -97,7 +97,7 @@ impl Status {
         ApiError {
             code,
             reason,
-            message,
+            message: cut(message),
             causes: details.causes.unwrap_or_default(),
             details_kind: details.kind,
             retry_after: asked,
@@ -133,6 +133,20 @@ pub(crate) fn error_of_event(object: Object) -> ApiError {
 
 /// Some proxies answer with whole pages.
 const LONGEST_TEXT: usize = 500;
+/// What is kept of a message at its beginning and its end, in characters. The server quotes bad values whole, and a message of
+/// megabytes does not fit into the Application that is to tell of it.
+const MESSAGE_HEAD: usize = 700;
+const MESSAGE_TAIL: usize = 300;
+
+/// Leaves out the middle of a message that is too long to be passed on.
+fn cut(message: String) -> String {
+    let Some(more) = message.chars().count().checked_sub(MESSAGE_HEAD + MESSAGE_TAIL).filter(|more| *more > 0) else {
+        return message;
+    };
+    let head: String = message.chars().take(MESSAGE_HEAD).collect();
+    let tail: String = message.chars().skip(MESSAGE_HEAD + more).collect();
+    format!("{head} [{more} more characters] {tail}")
+}
 
 fn said_nothing(code: u16, reason: &str) -> String {
     let known =

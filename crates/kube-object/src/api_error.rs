@@ -76,6 +76,11 @@ impl ApiError {
         }
     }
 
+    /// Tells whether the object is larger than the server or its storage takes.
+    pub fn is_too_large(&self) -> bool {
+        self.code == 413 || self.message.contains("request is too large")
+    }
+
     /// Tells whether the namespace of the object is being deleted.
     pub fn is_namespace_terminating(&self) -> bool {
         self.causes.iter().any(|cause| cause.reason == "NamespaceTerminating")

@@ -13,6 +13,10 @@ use crate::record::{give_results, put_result, result_of, take_results};
 use crate::retry::{RetryState, complete, retry_state};
 use crate::tasks::{Place, Task, TaskKind, refusal, tasks};
 
+/// Bytes of reasons in the message of an operation, beyond which the rest is only counted: it is stored several times over in the
+/// Application, whose size is limited.
+const LONGEST_REASONS: usize = 8 << 10;
+
 /// Decides the next step of an operation.
 ///
 /// A completed operation stays as it is; one that waits for a retry waits on, until [`crate::begin_retry`] has begun the next
@@ -259,7 +263,15 @@ impl<'a> Pass<'a> {
         let failed = self.tasks.iter().filter(|task| self.failed(task));
         let reasons: Vec<&str> =
             failed.filter_map(|task| self.result(task)).map(|result| result.message.as_str()).collect();
-        if reasons.is_empty() { message.to_owned() } else { format!("{message}, reason: {}", reasons.join(",")) }
+        let mut text = message.to_owned();
+        for (at, reason) in reasons.iter().enumerate() {
+            if text.len() > LONGEST_REASONS {
+                return format!("{text} and {} more", reasons.len() - at);
+            }
+            text.push_str(if at == 0 { ", reason: " } else { "," });
+            text.push_str(reason);
+        }
+        text
     }
 
     /// Says what the places before `place` still have to do. A dry run has nothing to wait for.

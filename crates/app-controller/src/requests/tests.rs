@@ -113,6 +113,12 @@ async fn failures_become_answers_and_passing_ones_are_tried_again() {
         (apply(None), vec![busy(), busy(), busy(), object()], "object a", 4),
         (apply(None), vec![busy()], "failed 503 ServiceUnavailable", 4),
         (apply(None), vec![status(422, "Invalid")], "failed 422 Invalid", 1),
+        (
+            apply(None),
+            vec![status(413, "TooLarge")],
+            "failed 413 ConfigMap \"a\" cannot be stored: TooLarge; make it smaller than 1.5 MB, or split it",
+            1,
+        ),
         (Call::Get, vec![object()], "object a", 1),
         (Call::Get, vec![status(404, "NotFound")], "not found", 1),
         (Call::Get, vec![status(403, "Forbidden")], "failed 403 Forbidden", 1),

@@ -153,3 +153,24 @@ fn warnings_are_read_out_of_their_quotes() {
         assert_eq!(warning_texts(header), expected);
     }
 }
+
+#[test]
+fn a_message_that_quotes_megabytes_keeps_its_beginning_and_end() {
+    let message = |value: &str| {
+        format!(
+            "ConfigMap \"a\" is invalid: metadata.labels: Invalid value: \"{value}\": must be no more than 63 bytes"
+        )
+    };
+    let read = |message: &str| {
+        let body = json!({"kind": "Status", "reason": "Invalid", "message": message}).to_string();
+        error_of(StatusCode::UNPROCESSABLE_ENTITY, &HeaderMap::new(), body.as_bytes()).message
+    };
+    assert_eq!(read(&message("short")), message("short"));
+    let cut = read(&message(&"é".repeat(2_000_000)));
+    assert!(
+        cut.starts_with("ConfigMap \"a\" is invalid: metadata.labels")
+            && cut.ends_with("must be no more than 63 bytes"),
+        "{cut}"
+    );
+    assert!(cut.contains("é [1999") && cut.chars().count() < 1_050, "{cut}");
+}

@@ -1,4 +1,7 @@
-//! What is done about the tasks of one place: prunes first, then one kind after the other (Argo CD semantics, 2.5).
+//! What is done about the tasks of one place: one kind after the other, then prunes (Argo CD semantics, 2.5).
+//!
+//! Argo CD prunes first, after a dry run of everything. Here nothing is pruned before the rest of its place was applied without
+//! a failure: what the API server rejects must not leave a hole where something worked.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -36,23 +39,19 @@ impl Pass<'_> {
     pub(crate) fn batch(&self, place: Place) -> Batch {
         let here = || self.tasks.iter().enumerate().filter(move |(_, task)| task.place() == place);
         let due: Vec<(usize, &Task<'_>)> = here().filter(|(_, task)| task.result.is_none()).collect();
-        let prunes: Vec<(usize, &Task<'_>)> =
-            due.iter().copied().filter(|(_, task)| task.kind == TaskKind::Prune).collect();
-        if !prunes.is_empty() {
-            return self.prune_batch(&prunes);
-        }
-        if here().any(|(_, task)| task.kind == TaskKind::Prune && self.failed(task)) {
-            return Batch::Failed;
-        }
-        let group =
-            due.iter().take_while(|(_, task)| (task.kind, &task.key.kind) == (due[0].1.kind, &due[0].1.key.kind));
-        gather(group.map(|(at, task)| (*at, self.apply(task))))
-    }
-
-    fn prune_batch(&self, prunes: &[(usize, &Task<'_>)]) -> Batch {
+        let (prunes, others): (Vec<_>, Vec<_>) = due.into_iter().partition(|(_, task)| task.kind == TaskKind::Prune);
+        // A person who is asked for a prune is asked about the whole place.
         let unconfirmed = prunes.iter().map(|(_, task)| *task).filter(|task| self.lacks_confirmation(task));
         if let Some(message) = waiting_for("pruning confirmation of", unconfirmed.map(|task| task.key)) {
             return Batch::Wait(Wait { message, until: None });
+        }
+        if let Some((_, first)) = others.first() {
+            let group =
+                others.iter().take_while(|(_, task)| (task.kind, &task.key.kind) == (first.kind, &first.key.kind));
+            return gather(group.map(|(at, task)| (*at, self.apply(task))));
+        }
+        if here().any(|(_, task)| task.kind != TaskKind::Prune && self.failed(task)) {
+            return Batch::Failed;
         }
         gather(prunes.iter().filter_map(|(at, task)| Some((*at, self.prune(task)?))))
     }

@@ -158,7 +158,7 @@ fn a_sync_without_prune_leaves_what_left_git() {
     request(&mut world, "web", &json!({}));
     assert_eq!((world.map_value("a").as_deref(), world.exists("b")), (Some("2"), true));
     let result = world.application("web").status.unwrap().operation_state.unwrap().sync_result.unwrap();
-    assert_eq!(result.resources[0].message, "ignored (requires pruning)");
+    assert_eq!(result.resources[1].message, "ignored (requires pruning)");
 }
 
 #[test]

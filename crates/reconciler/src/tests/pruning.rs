@@ -46,7 +46,7 @@ fn an_object_that_forbids_it_is_not_pruned() {
     assert!(world.exists("b") && !world.exists("a"));
     let result = world.application("web").status.unwrap().operation_state.unwrap().sync_result.unwrap();
     let messages: Vec<&str> = result.resources.iter().map(|one| one.message.as_str()).collect();
-    assert_eq!(messages, ["ignored (no prune)", "pruned", "configmap/c serverside-applied"]);
+    assert_eq!(messages, ["configmap/c serverside-applied", "ignored (no prune)", "pruned"]);
 }
 
 #[test]

@@ -16,8 +16,8 @@ fn a_dry_run_tries_all_and_waits_for_nothing() {
         ])
         .dry_run(),
         &[
-            "dry-run prune Secret/d",
             "dry-run apply Secret/a",
+            "dry-run prune Secret/d",
             "store, dry-run prune Secret/c",
             "store, dry-run apply Secret/f",
             DONE,
@@ -26,10 +26,10 @@ fn a_dry_run_tries_all_and_waits_for_nothing() {
     assert_eq!(
         sim.results(),
         [
-            "Secret/d Pruned Succeeded: pruned (dry run)",
             "Secret/a Synced Succeeded: secret/a serverside-applied (dry run)",
-            "Secret/c Pruned Succeeded: pruned (dry run)",
+            "Secret/d Pruned Succeeded: pruned (dry run)",
             "Secret/b Synced Succeeded: secret/b unchanged (dry run)",
+            "Secret/c Pruned Succeeded: pruned (dry run)",
             "Secret/e Pruned Succeeded: pruned (dry run)",
             "Secret/f Synced Succeeded: secret/f serverside-applied (dry run)",
         ]

@@ -14,9 +14,9 @@ fn only_selected_objects_are_touched() {
     for (selected, expected) in [
         (&["Secret/a"][..], &["apply Secret/a, apply Secret/a", DONE][..]),
         (&["Secret/x/a"], &["apply Secret/a", DONE]),
-        (&["Secret/b", "apps.x/Deployment/a"], &["prune Secret/b", "apply Deployment/a", DONE]),
+        (&["Secret/b", "apps.x/Deployment/a"], &["apply Deployment/a", "prune Secret/b", DONE]),
         (&["Deployment/a"], &["Succeeded: successfully synced (no more tasks)"]),
-        (&["Secret/*"], &["prune Secret/b", "apply Secret/a, apply Secret/a", DONE]),
+        (&["Secret/*"], &["apply Secret/a, apply Secret/a", "prune Secret/b", DONE]),
     ] {
         check(sync(items()).selects(selected), expected);
     }

@@ -4,19 +4,32 @@ use crate::plan::{ClusterAction, PruneRule};
 const DONE: &str = "Succeeded: successfully synced (all tasks run)";
 
 #[test]
-fn prunes_go_before_applies_of_their_wave() {
+fn prunes_go_after_applies_of_their_wave() {
     let sim = check(
         sync([new("Secret/a"), gone("apps.x/Deployment/b").lingers(3), gone("ConfigMap/c")]),
-        // The wave does not wait for what lingers.
-        &["prune ConfigMap/c, prune Deployment/b", "apply Secret/a", DONE],
+        // Nothing waits for what lingers.
+        &["apply Secret/a", "prune ConfigMap/c, prune Deployment/b", DONE],
     );
     assert_eq!(
         sim.results(),
         [
+            "Secret/a Synced Running: secret/a serverside-applied",
             "ConfigMap/c Pruned Succeeded: pruned",
-            "Deployment/b Pruned Succeeded: pruned",
-            "Secret/a Synced Running: secret/a serverside-applied"
+            "Deployment/b Pruned Succeeded: pruned"
         ]
+    );
+}
+
+#[test]
+fn nothing_is_pruned_where_an_apply_failed() {
+    let sim = check(
+        sync([new("Secret/a").fails("invalid"), new("ConfigMap/b"), gone("ConfigMap/c"), gone("Secret/d").wave(1)]),
+        // What can be applied of the wave is.
+        &["apply Secret/a", "apply ConfigMap/b", "Failed: one or more objects failed to apply, reason: invalid"],
+    );
+    assert_eq!(
+        sim.results(),
+        ["Secret/a SyncFailed Failed: invalid", "ConfigMap/b Synced Running: configmap/b serverside-applied"]
     );
 }
 
@@ -82,15 +95,15 @@ fn what_is_being_deleted_is_not_deleted_again() {
 }
 
 #[test]
-fn a_failed_prune_stops_what_follows_it_in_its_wave() {
+fn a_failed_prune_fails_the_operation_and_stops_later_waves() {
     let sim = check(
-        sync([gone("Secret/a").fails("denied"), gone("Secret/b"), new("Secret/c")]),
+        sync([gone("Secret/a").fails("denied"), gone("Secret/b"), new("Secret/c").wave(1)]),
         &["prune Secret/a, prune Secret/b", "Failed: one or more objects failed to apply, reason: denied"],
     );
     assert_eq!(sim.results(), ["Secret/a SyncFailed Failed: denied", "Secret/b Pruned Succeeded: pruned"]);
     // One that is to be looked at again is, before the others are given up.
     check(
-        sync([gone("Secret/a").fails("denied"), gone("Secret/b").stale(1), new("Secret/c")]),
+        sync([gone("Secret/a").fails("denied"), gone("Secret/b").stale(1), new("Secret/c").wave(1)]),
         &[
             "prune Secret/a, prune Secret/b",
             "prune Secret/b",
@@ -112,4 +125,15 @@ fn a_prune_of_what_is_gone_already_succeeds() {
     let state = crate::record(&sim.plan(), first.next, &[outcome.clone(), outcome]);
     let [result] = results(&state) else { panic!("one object has one result: {state:?}") };
     assert_eq!((result.message.as_str(), result.version.as_str()), ("pruned", "v1beta1"));
+}
+
+#[test]
+fn a_message_of_many_failures_counts_the_rest() {
+    const LONG: &str = match std::str::from_utf8(&[b'x'; 1_000]) {
+        Ok(text) => text,
+        Err(_) => unreachable!(),
+    };
+    let sim = sync((0..30).map(|n| new(&format!("Secret/s{n:02}")).fails(LONG))).run();
+    let message = &sim.state.message;
+    assert!(message.len() < 10_000 && message.ends_with("xxx and 21 more"), "{message}");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use application_api::{ApplicationSource, SourceType};
 use git_source::{CommitId, Remedy, Repository, SourceTree};
 use kube_object::RenderedManifests;
-use manifest_render::{LookUps, RenderError, RenderRequest};
+use manifest_render::{LookUps, RenderError, RenderLimits, RenderRequest};
 use reconciler::{AppKey, RenderFailure, Reuse};
 use settings::ToolSettings;
 use tokio::sync::Semaphore;
@@ -88,8 +88,10 @@ pub(crate) async fn render(hands: &Hands, job: RenderJob) -> Result<Arc<Rendered
     let commit: CommitId = commit.parse().map_err(|error| RenderFailure::Unavailable(format!("{error}")))?;
     let instance = app.instance(&hands.control_namespace);
     let mut request = RenderRequest::from_source(&source, instance.as_str()).map_err(failure)?;
-    request.disabled_tools =
-        hands.settings.borrow().as_ref().map(|settings| disabled_tools(&settings.tools)).unwrap_or_default();
+    if let Some(settings) = &*hands.settings.borrow() {
+        request.disabled_tools = disabled_tools(&settings.tools);
+        request.limits = RenderLimits::of_combined_bytes(settings.tools.max_manifests_bytes);
+    }
     let input = Input { repository: Repository::anonymous(source.repo_url.clone()), request };
     let known = if reuse == Reuse::Allowed { hands.renders.recall(&app, &input) } else { None };
     if let Some(known) = known.as_ref().filter(|known| known.commit == commit) {

@@ -10,6 +10,7 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quantity {
     canonical: String,
+    nanos: i128,
 }
 
 /// The text is not a quantity.
@@ -36,7 +37,12 @@ impl Quantity {
         if format == Format::BinarySi {
             nanos = nanos.clamp(-MAX_BINARY, MAX_BINARY);
         }
-        Ok(Self { canonical: canonical(nanos, format) })
+        Ok(Self { canonical: canonical(nanos, format), nanos })
+    }
+
+    /// Returns the whole units, rounded up as Kubernetes does.
+    pub fn whole(&self) -> i128 {
+        self.nanos.div_euclid(NANO) + i128::from(self.nanos.rem_euclid(NANO) != 0)
     }
 
     /// Returns the canonical text of a quantity, or none when the text is not one.

@@ -81,12 +81,12 @@ pub enum RenderError {
         problem: String,
     },
     /// The source is larger than allowed.
-    #[error("{path}: {what} exceeds the limit of {limit}; split the application, or raise the limit")]
+    #[error("{path}: {what} exceeds the limit of {limit}; {}", .what.advice())]
     Limit {
         /// The file or directory where the limit was reached.
         path: String,
         /// What was counted.
-        what: &'static str,
+        what: Counted,
         /// The limit.
         limit: u64,
     },
@@ -131,6 +131,44 @@ pub enum PathProblem {
     /// A file is there.
     #[error("app path is not a directory")]
     NotADirectory,
+}
+
+/// What a render has bounds on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Counted {
+    /// Levels of directories below the application's.
+    #[error("the depth of directories")]
+    Depth,
+    /// Entries of directories.
+    #[error("the number of files and directories")]
+    Entries,
+    /// Files that are read.
+    #[error("the number of files")]
+    Files,
+    /// Bytes of one file.
+    #[error("the size of the file")]
+    FileBytes,
+    /// Bytes of all files.
+    #[error("the combined size of the manifest files")]
+    CombinedBytes,
+    /// Objects in all files.
+    #[error("the number of objects")]
+    Objects,
+}
+
+impl Counted {
+    fn advice(self) -> &'static str {
+        match self {
+            Self::Depth => "move the manifests up",
+            Self::Entries | Self::Files | Self::Objects => "split the application",
+            Self::FileBytes => {
+                "split the file, or raise reposerver.max.combined.directory.manifests.size in argocd-cmd-params-cm"
+            }
+            Self::CombinedBytes => {
+                "split the application, or raise reposerver.max.combined.directory.manifests.size in argocd-cmd-params-cm"
+            }
+        }
+    }
 }
 
 /// A tool that renders manifests and is not built in.

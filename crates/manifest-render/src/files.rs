@@ -3,7 +3,7 @@ use git_source::{EntryMode, TreeEntry};
 
 use crate::lookups::Recorder;
 use crate::symlinks::{Resolved, check_bounds, resolve};
-use crate::{HiddenDirectories, RenderError, RenderLimits, RenderRequest, Tool, detect};
+use crate::{Counted, HiddenDirectories, RenderError, RenderLimits, RenderRequest, Tool, detect};
 
 /// The files of a source, in the order in which they are read.
 #[derive(Debug, Default)]
@@ -85,7 +85,7 @@ impl Walk<'_, '_> {
     fn directory(&mut self, path: &str, depth: usize) -> Result<(), RenderError> {
         let limits = &self.request.limits;
         if depth > limits.depth {
-            return Err(exceeded(path, "the depth of directories", limits.depth));
+            return Err(exceeded(path, Counted::Depth, limits.depth));
         }
         let entries = if self.request.directory.recurse {
             self.recorder.list_below(self.top, path, self.extensions)?
@@ -94,7 +94,7 @@ impl Walk<'_, '_> {
         };
         self.entries += entries.len();
         if self.entries > limits.entries {
-            return Err(exceeded(path, "the number of files and directories", limits.entries));
+            return Err(exceeded(path, Counted::Entries, limits.entries));
         }
         if depth == 0 {
             detect::refuse_detected(path, &entries, self.request)?;
@@ -151,7 +151,7 @@ impl Walk<'_, '_> {
         }
         let RenderLimits { files, .. } = self.request.limits;
         if self.found.files.len() >= files {
-            return Err(exceeded(&path, "the number of files", files));
+            return Err(exceeded(&path, Counted::Files, files));
         }
         self.found.files.push(ManifestFile { path, content });
         Ok(())
@@ -165,6 +165,6 @@ impl Walk<'_, '_> {
     }
 }
 
-fn exceeded(path: &str, what: &'static str, limit: usize) -> RenderError {
+fn exceeded(path: &str, what: Counted, limit: usize) -> RenderError {
     RenderError::Limit { path: path.to_owned(), what, limit: limit as u64 }
 }

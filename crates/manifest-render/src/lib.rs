@@ -15,7 +15,7 @@ mod output;
 mod request;
 mod symlinks;
 
-pub use error::{PathProblem, RenderError, Tool};
+pub use error::{Counted, PathProblem, RenderError, Tool};
 pub use limits::RenderLimits;
 pub use lookups::LookUps;
 pub use output::{Format, write_output};
@@ -29,6 +29,9 @@ use crate::lookups::Recorder;
 
 /// Version of what this crate makes of the same input; part of every input key.
 const RENDERER: &[u8] = b"directory 1";
+
+/// Warnings of one render that are told one by one.
+const WARNINGS: usize = 50;
 
 /// The outcome of rendering one source.
 #[derive(Clone, Debug)]
@@ -58,8 +61,18 @@ pub fn render(tree: &dyn SourceTree, request: &RenderRequest) -> Result<Render, 
     };
     let lookups = recorder.into_lookups();
     let input_key = Digest::of_parts([RENDERER, &request.digest()[..], lookups.digest().as_bytes()]);
-    let manifests = RenderedManifests::new(objects, input_key, warnings);
+    let manifests = RenderedManifests::new(objects, input_key, shortened(warnings));
     Ok(Render { manifests, lookups, source_type: SourceType::Directory })
+}
+
+/// Counts the warnings that are too many for anybody to read.
+fn shortened(mut warnings: Vec<String>) -> Vec<String> {
+    let more = warnings.len().saturating_sub(WARNINGS);
+    warnings.truncate(WARNINGS);
+    if more > 0 {
+        warnings.push(format!("{more} more files were skipped"));
+    }
+    warnings
 }
 
 #[cfg(test)]

@@ -13,7 +13,8 @@ pub struct RenderLimits {
     pub entries: usize,
     /// Levels of directories below the application's.
     pub depth: usize,
-    /// Objects of the source.
+    /// Objects of the source. What is recorded of more in an Application's status, and of their sync, would not fit into the
+    /// 1.5 MB of an object that etcd stores.
     pub objects: usize,
 }
 
@@ -25,12 +26,18 @@ impl Default for RenderLimits {
             files: 100_000,
             entries: 1_000_000,
             depth: 64,
-            objects: 100_000,
+            objects: 10_000,
         }
     }
 }
 
 impl RenderLimits {
+    /// Makes the usual bounds with another number of bytes for all files together; 0 means no limit. One file may have as many.
+    pub fn of_combined_bytes(combined_bytes: u64) -> Self {
+        let file_bytes = if combined_bytes == 0 { u64::MAX } else { combined_bytes };
+        Self { combined_bytes, file_bytes, ..Self::default() }
+    }
+
     /// Returns the bounds on decoding one file.
     pub(crate) fn decoding(&self) -> Limits {
         Limits { max_bytes: usize::try_from(self.file_bytes).unwrap_or(usize::MAX), ..Limits::default() }

@@ -6,7 +6,7 @@ use kube_yaml::{DecodeError, Document, decode, decode_json, expand_lists, looks_
 use serde_json::Value;
 
 use crate::files::{Found, ManifestFile};
-use crate::{RenderError, RenderLimits};
+use crate::{Counted, RenderError, RenderLimits};
 
 /// A file that holds this text is not read, whatever else it says.
 const SKIP_MARKER: &str = "+argocd:skip-file-rendering";
@@ -39,7 +39,7 @@ pub(crate) fn read(
         if objects.len() > limits.objects {
             return Err(RenderError::Limit {
                 path: path.to_string(),
-                what: "the number of objects",
+                what: Counted::Objects,
                 limit: limits.objects as u64,
             });
         }
@@ -57,13 +57,11 @@ fn content(
     let left = if limits.combined_bytes == 0 { u64::MAX } else { limits.combined_bytes - bytes_read };
     tree.blob(&file.content, limits.file_bytes.min(left)).map_err(|error| match error {
         TreeError::TooLarge { size, .. } if size > limits.file_bytes => {
-            RenderError::Limit { path: path(), what: "the size of the file", limit: limits.file_bytes }
+            RenderError::Limit { path: path(), what: Counted::FileBytes, limit: limits.file_bytes }
         }
-        TreeError::TooLarge { .. } => RenderError::Limit {
-            path: path(),
-            what: "the combined size of the manifest files",
-            limit: limits.combined_bytes,
-        },
+        TreeError::TooLarge { .. } => {
+            RenderError::Limit { path: path(), what: Counted::CombinedBytes, limit: limits.combined_bytes }
+        }
         source => RenderError::Tree { path: path(), source },
     })
 }

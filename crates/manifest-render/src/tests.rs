@@ -150,6 +150,14 @@ fn files_that_are_no_manifests_are_skipped_with_a_warning() {
 }
 
 #[test]
+fn warnings_beyond_what_a_person_reads_are_counted() {
+    let files: Vec<_> = (0..60).map(|n| (format!("app/x{n:02}.yaml"), "a: b\n")).collect();
+    let files: Vec<_> = files.iter().map(|(name, content)| (name.as_str(), *content)).collect();
+    let warnings = render(&MemTree::new(&files), &request(plain())).unwrap().manifests.warnings;
+    assert_eq!((warnings.len(), warnings[50].as_str()), (51, "10 more files were skipped"));
+}
+
+#[test]
 fn broken_manifests_are_errors_with_file_and_line() {
     let check = |file: &str, content: &str, expected: &str| {
         let path = format!("app/{file}");

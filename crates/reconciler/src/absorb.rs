@@ -81,6 +81,8 @@ impl State {
         for app in self.apps.values_mut() {
             // Rows of the comparison before may rest on the settings before.
             app.main.comparison = None;
+            // A limit or a tool may be another one.
+            app.main.failed = None;
             app.make_stale();
         }
         self.wake_all();

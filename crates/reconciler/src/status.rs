@@ -32,6 +32,8 @@ const OWNED: [ConditionType; 8] = [
 ];
 /// An Application of more objects than this has its status written at most once in [`COALESCE`].
 const MANY_OBJECTS: usize = 20;
+/// Conditions of one type that are told one by one.
+const MOST_CONDITIONS: usize = 100;
 const COALESCE: SignedDuration = SignedDuration::from_secs(1);
 
 /// What a pass found out about an Application.
@@ -199,8 +201,8 @@ impl State {
         now: Timestamp,
     ) -> ApplicationStatus {
         let mut status = old.clone();
-        let found =
-            findings.conditions.iter().map(|(kind, message)| ApplicationCondition::new(kind.clone(), message.clone()));
+        let found = shortened(&findings.conditions).into_iter();
+        let found = found.map(|(kind, message)| ApplicationCondition::new(kind, message));
         status.conditions = merge_conditions(&old.conditions, &OWNED, found, now);
         status.controller_namespace.clone_from(&self.config.control_namespace);
         let comparison = app.main.comparison.as_ref().filter(|_| findings.compared);
@@ -238,6 +240,19 @@ impl State {
         });
         status
     }
+}
+
+/// Keeps the first conditions of each type and counts the others: a directory that was copied repeats every object, and the status has
+/// to stay small enough to be stored.
+fn shortened(conditions: &BTreeSet<(ConditionType, String)>) -> Vec<(ConditionType, String)> {
+    let mut kept = Vec::new();
+    for of_type in conditions.iter().collect::<Vec<_>>().chunk_by(|a, b| a.0 == b.0) {
+        kept.extend(of_type.iter().take(MOST_CONDITIONS).map(|&condition| condition.clone()));
+        if let Some(more) = of_type.len().checked_sub(MOST_CONDITIONS).filter(|more| *more > 0) {
+            kept.push((of_type[0].0.clone(), format!("{more} more conditions of this type are left out")));
+        }
+    }
+    kept
 }
 
 /// Rows are sorted by this text as Argo CD does (`group/kind/namespace/name`), which is not the order of its parts: `a-b/` comes

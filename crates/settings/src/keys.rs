@@ -69,6 +69,8 @@ settings! {
         "repo-error-grace-period", CommandParams "controller.repo.error.grace.period.seconds"; "180"
     RESOURCE_HEALTH_PERSIST = "resource-health-persist", CommandParams "controller.resource.health.persist"; "false"
 
+    MAX_MANIFESTS_SIZE =
+        "max-combined-directory-manifests-size", CommandParams "reposerver.max.combined.directory.manifests.size"; "10M"
     HELM_ENABLED = "helm-enabled", ArgocdCm "helm.enable"; "true"
     KUSTOMIZE_ENABLED = "kustomize-enabled", ArgocdCm "kustomize.enable"; "true"
     JSONNET_ENABLED = "jsonnet-enabled", ArgocdCm "jsonnet.enable"; "true"

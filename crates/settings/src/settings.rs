@@ -7,7 +7,7 @@ use kube_object::GroupKind;
 use crate::customizations::Customizations;
 use crate::keys;
 use crate::reader::Reader;
-use crate::values::{boolean, list, optional_duration, wait};
+use crate::values::{boolean, bytes, list, optional_duration, wait};
 use crate::{CompareOptions, FilteredResource, Layers, Problem, ProblemKind, ResourceFilter, SelfHealBackoff};
 
 /// Settings of the controller, read again whenever a source changes.
@@ -89,6 +89,8 @@ pub enum RespectRbac {
 /// How manifests are rendered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ToolSettings {
+    /// Bytes of all manifests of a directory together; 0 means no limit.
+    pub max_manifests_bytes: u64,
     /// Whether Helm charts are recognised.
     pub helm_enabled: bool,
     /// Whether kustomizations are recognised.
@@ -196,6 +198,7 @@ fn read_self_heal(reader: &mut Reader<'_>) -> SelfHealBackoff {
 
 fn read_tools(reader: &mut Reader<'_>) -> ToolSettings {
     ToolSettings {
+        max_manifests_bytes: reader.read(&keys::MAX_MANIFESTS_SIZE, bytes),
         helm_enabled: reader.read(&keys::HELM_ENABLED, boolean),
         kustomize_enabled: reader.read(&keys::KUSTOMIZE_ENABLED, boolean),
         jsonnet_enabled: reader.read(&keys::JSONNET_ENABLED, boolean),

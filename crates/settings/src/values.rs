@@ -1,6 +1,7 @@
 //! Readers of single values.
 
 use jiff::SignedDuration;
+use kube_object::Quantity;
 
 /// Reads a duration: Go's notation, a bare number of seconds, or whole days as `7d`.
 pub(crate) fn duration(text: &str) -> Result<SignedDuration, String> {
@@ -33,6 +34,12 @@ pub(crate) fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
+/// Reads a number of bytes, written as a Kubernetes quantity such as `10M` or `1Gi`.
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    let quantity = Quantity::parse(text).map_err(|error| error.to_string())?;
+    u64::try_from(quantity.whole()).map_err(|_| format!("`{text}` is negative or too large"))
+}
+
 /// Reads a list with commas.
 pub(crate) fn list(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
@@ -46,6 +53,20 @@ pub(crate) fn yaml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Stri
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_are_quantities() {
+        for (text, expected) in [
+            ("10M", Ok(10_000_000)),
+            ("1Gi", Ok(1 << 30)),
+            ("0", Ok(0)),
+            ("1500m", Ok(2)),
+            ("16E", Ok(16_000_000_000_000_000_000)),
+        ] {
+            assert_eq!(bytes(text), expected, "{text}");
+        }
+        assert!(bytes("-1").is_err() && bytes("ten").is_err() && bytes("20E").is_err());
+    }
 
     #[test]
     fn durations_may_be_off_but_waits_not_negative() {

@@ -50,6 +50,7 @@ fn defaults_are_those_of_argo_cd() {
     assert_eq!(settings.hard_reconciliation_timeout, None);
     assert_eq!(settings.self_heal, SelfHealBackoff::default());
     assert_eq!(settings.sync_timeout, None);
+    assert_eq!(settings.tools.max_manifests_bytes, 10_000_000);
     assert_eq!(settings.repo_error_grace, SignedDuration::from_secs(180));
     assert_eq!(settings.resource_health, ResourceHealthLocation::AppTree);
     assert_eq!(settings.instance_label_key, "app.kubernetes.io/instance");

@@ -33,6 +33,14 @@ impl Cluster {
         Ok(ApiResources::new(found.resources, version).with_incomplete(found.incomplete))
     }
 
+    /// Finds out whether anybody answers at the address; also an answer that refuses is one.
+    pub async fn reach(&self) -> Result<(), ApiError> {
+        match self.document("/version", JSON).await {
+            Err(error) if error.code == 0 => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     async fn document(&self, path: &str, accept: &'static str) -> Result<Answer, ApiError> {
         self.exchange(Call::read(Verb::Get, None, path.to_owned(), accept)).await
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
 
 use app_controller::ControllerOptions;
 use app_view::AppView;
@@ -10,9 +11,14 @@ use git_source::{GitOptions, Repositories};
 use settings::Layers;
 use telemetry::Metrics;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::ControllerConfig;
+
+/// How long a cluster that does not answer is waited for at the start, and how often it is tried.
+const REACH_LIMIT: Duration = Duration::from_secs(10);
+const REACH_AGAIN: Duration = Duration::from_secs(1);
 
 /// What the engine is given.
 #[derive(Clone, Debug)]
@@ -33,6 +39,10 @@ pub(crate) async fn run_engine(context: EngineContext) -> anyhow::Result<()> {
     let start = config.borrow().clone();
     let connect = ConnectOptions { kubeconfig: start.kubeconfig.clone(), ..ConnectOptions::default() };
     let cluster = Cluster::connect(&connect).await?;
+    tokio::select! {
+        reached = wait_for(&cluster) => reached?,
+        () = shutdown.cancelled() => return Ok(()),
+    }
     tracing::info!(server = cluster.server(), "using the cluster");
     let options = ControllerOptions {
         control_namespace: start.namespace.clone(),
@@ -43,6 +53,22 @@ pub(crate) async fn run_engine(context: EngineContext) -> anyhow::Result<()> {
     let repositories = Repositories::new(&start.data_dir, GitOptions::default());
     app_controller::run(options, cluster, repositories, view, metrics, shutdown).await?;
     Ok(())
+}
+
+/// Waits until the API server answers, but not for ever: the address may be wrong. Once it has answered, it may go away and come back.
+async fn wait_for(cluster: &Cluster) -> anyhow::Result<()> {
+    let until = Instant::now() + REACH_LIMIT;
+    loop {
+        let error = match cluster.reach().await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        if Instant::now() >= until {
+            anyhow::bail!("no cluster to talk to: {error}, or name another with --kubeconfig");
+        }
+        tracing::warn!(server = cluster.server(), %error, "the cluster does not answer yet");
+        tokio::time::sleep(REACH_AGAIN).await;
+    }
 }
 
 /// Names this process: the host, which is the pod's name in a cluster, and something random.

@@ -20,5 +20,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 fn main() -> ExitCode {
     // Every TLS connection uses ring; two providers in one process would be an error at the first handshake.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    commands::run(cli::Cli::parse())
+    match cli::Cli::try_parse() {
+        Ok(cli) => commands::run(cli),
+        Err(error) => output::usage(&error),
+    }
 }

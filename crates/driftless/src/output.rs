@@ -1,6 +1,7 @@
 //! Results on standard output, messages on standard error.
 
 use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
 
 use serde_json::Value;
 
@@ -29,6 +30,31 @@ pub(crate) fn warning(text: &str) {
 pub(crate) fn error(error: &anyhow::Error) {
     let text = format!("{error:#}").replace('\n', " ");
     let _ = writeln!(io::stderr().lock(), "driftless: {text}");
+}
+
+/// Answers arguments that no command can be made of: help where it was asked for, or where a command is missing; else what is
+/// wrong, in one line on standard error.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind;
+    let code = u8::try_from(error.exit_code()).unwrap_or(2);
+    let kind = error.kind();
+    if !error.use_stderr() || kind == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // A reader that is gone is no error.
+        let _ = error.print();
+        return ExitCode::from(code);
+    }
+    let _ = writeln!(io::stderr().lock(), "driftless: {}", usage_line(&error.render().to_string()));
+    ExitCode::from(code)
+}
+
+/// Joins what clap says in paragraphs: the problem, tips, and where help is; the usage is left out.
+fn usage_line(text: &str) -> String {
+    let paragraphs = text.split("\n\n").map(one_line).filter(|part| !part.is_empty() && !part.starts_with("Usage:"));
+    let parts: Vec<String> = paragraphs
+        .map(|part| part.trim_start_matches("error: ").trim_start_matches("tip: ").trim_end_matches('.').to_owned())
+        .map(|part| part.replace("For more information, try", "for more information, try"))
+        .collect();
+    parts.join("; ")
 }
 
 /// Returns JSON for people.

@@ -51,15 +51,91 @@ fn errors_are_one_line_and_have_their_exit_code() {
     check(&["health", "/nowhere/pod.yaml"], 1, "/nowhere/pod.yaml");
     check(&["controller", "--config", "/nowhere/config.yaml"], 1, "/nowhere/config.yaml");
     check(&["controller", "--log-level", "loud"], 1, "`loud` is not a log level");
+    // Wrong usage.
+    check(&["unknown"], 2, "unrecognized subcommand 'unknown'");
+    check(&["controller", "--no-such-flag"], 2, "unexpected argument '--no-such-flag' found");
+    check(&["controller", "--kubeconfg", "x"], 2, "a similar argument exists: '--kubeconfig'");
+    check(&["app", "get", "a/b/c"], 2, "invalid value 'a/b/c' for '<APP>': expected NAME or NAMESPACE/NAME");
+    check(&["app", "list", "-o", "xml"], 2, "[possible values: table, json, yaml, name]");
+    check(
+        &["controller", "--reconciliation-timeout", "soon"],
+        2,
+        "invalid value 'soon' for '--reconciliation-timeout <D>'",
+    );
+    check(&["controller", "--http-listen", "8080"], 2, "`8080` is not an address: expected IP:PORT");
+    check(&["render"], 2, "required arguments were not provided");
+    check(&["health"], 2, "for more information, try '--help'");
 }
 
 #[test]
-fn wrong_usage_is_exit_code_2() {
-    for args in
-        [&["app"][..], &["app", "get", "a/b/c"], &["controller", "--reconciliation-timeout", "soon"], &["unknown"]]
+fn a_daemon_that_cannot_begin_says_so_in_one_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let check = |args: &[&str], variables: &[(&str, &str)], expected: &[&str]| {
+        let mut command = driftless(&["controller", "--http-listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]);
+        command
+            .args(["--log-level", "error", "--data-dir"])
+            .arg(directory.path())
+            .args(args)
+            .envs(variables.iter().copied());
+        let (code, out, err) = run(&mut command);
+        assert_eq!((code, out.as_str(), err.lines().count()), (1, "", 1), "{args:?}: {err}");
+        assert!(err.starts_with("driftless: ") && expected.iter().all(|part| err.contains(part)), "{args:?}: {err}");
+    };
+    check(&[], &[], &["no cluster to connect to: not in a pod", "give one with --kubeconfig"]);
+    check(&[], &[("KUBECONFIG", "/nowhere/config")], &["no cluster to connect to", "/nowhere/config"]);
+    check(
+        &["--kubeconfig", "/nowhere/config"],
+        &[],
+        &["kubeconfig /nowhere/config cannot be used", "correct the file"],
+    );
+    let unreadable = directory.path().to_str().unwrap();
+    check(&["--kubeconfig", unreadable], &[], &[unreadable, "cannot be used"]);
+    let broken = file("broken", "clusters: [\n");
+    check(&["--kubeconfig", &broken], &[], &[&broken, "cannot be used"]);
+    let empty = file("empty", "apiVersion: v1\nkind: Config\n");
+    check(&["--kubeconfig", &empty], &[], &[&empty, "cannot be used"]);
+    for (name, content, part) in [
+        ("syntax.yaml", "log-level: [\n", "line"),
+        ("unknown.yaml", "log-levl: info\n", "unknown field `log-levl`"),
+        ("value.yaml", "reconciliation-timeout: soon\n", "soon"),
+        ("type.yaml", "- a\n- b\n", "is not a file of settings"),
+    ] {
+        let path = file(name, content);
+        check(&["--config", &path], &[], &[&format!("{path} is not a file of settings"), part]);
+    }
+    // A free port at which nobody listens.
+    let refusing = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = file(
+        "nobody",
+        &format!(
+            "{{apiVersion: v1, kind: Config, current-context: a, contexts: [{{name: a, context: {{cluster: a, user: a}}}}], \
+             clusters: [{{name: a, cluster: {{server: 'http://{refusing}'}}}}], users: [{{name: a, user: {{}}}}]}}"
+        ),
+    );
+    let server = format!("no answer from http://{refusing}");
+    check(
+        &["--kubeconfig", &nobody],
+        &[],
+        &["no cluster to talk to", &server, "refused", "check that the API server is up"],
+    );
+}
+
+#[test]
+fn help_is_given_where_a_command_is_missing_or_help_is_asked_for() {
+    for (args, code, on_error) in
+        [(&[][..], 2, true), (&["app"], 2, true), (&["--help"], 0, false), (&["controller", "-h"], 0, false)]
     {
-        let (code, out, err) = run(&mut driftless(args));
-        assert_eq!((code, out.as_str()), (2, ""), "{args:?}: {err}");
+        let (found, out, err) = run(&mut driftless(args));
+        let (text, other) = if on_error { (&err, &out) } else { (&out, &err) };
+        assert!(
+            found == code && other.is_empty() && text.contains("Usage: driftless"),
+            "{args:?}: {found} {out} {err}"
+        );
     }
 }
 

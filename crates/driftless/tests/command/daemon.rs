@@ -1,5 +1,6 @@
 //! Commands against a daemon's API, and the daemon as a process.
 
+use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::process::{Child, Stdio};
 use std::sync::Arc;
@@ -128,12 +129,22 @@ impl Drop for Daemon {
     }
 }
 
-/// Writes the kubeconfig of a cluster that does not answer, which keeps no daemon from serving.
-fn kubeconfig_of_nowhere(directory: &std::path::Path) -> std::path::PathBuf {
+/// Writes the kubeconfig of an API server that answers nothing but an error, which keeps no daemon from serving.
+fn kubeconfig_of_trouble(directory: &std::path::Path) -> std::path::PathBuf {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = format!("http://{}", listener.local_addr().unwrap());
+    // It ends with the process.
+    std::thread::spawn(move || {
+        for mut connection in listener.incoming().flatten() {
+            let _ = connection.read(&mut [0; 4096]);
+            let _ = connection
+                .write_all(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+    });
     let path = directory.join("kubeconfig");
     let config = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "none",
-        "clusters": [{"name": "none", "cluster": {"server": "http://127.0.0.1:1"}}],
+        "clusters": [{"name": "none", "cluster": {"server": server}}],
         "users": [{"name": "none", "user": {}}],
         "contexts": [{"name": "none", "context": {"cluster": "none", "user": "none"}}],
     });
@@ -154,7 +165,7 @@ async fn the_daemon_serves_until_it_is_told_to_end() {
 
     let mut command = driftless(&["controller", "--http-listen", "localhost:0", "--metrics-listen", "127.0.0.1:0"]);
     command.arg("--address-file").arg(&addresses).arg("--data-dir").arg(directory.path());
-    command.arg("--kubeconfig").arg(kubeconfig_of_nowhere(directory.path()));
+    command.arg("--kubeconfig").arg(kubeconfig_of_trouble(directory.path()));
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut daemon = Daemon(Some(child));
     let written = async {

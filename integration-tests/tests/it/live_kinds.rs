@@ -7,7 +7,7 @@ use test_kit::config_map;
 use crate::reading::{app_of, conditions, has_sync, is_settled, message, result, row, tracking_id, wait_settled};
 
 /// Gives a CustomResourceDefinition of kind `Gadget`.
-fn gadgets(group: &str) -> Value {
+pub(crate) fn gadgets(group: &str) -> Value {
     json!({
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",

@@ -5,6 +5,7 @@
 mod api_recorder;
 mod api_types;
 mod app_of_apps;
+mod bad_input;
 mod command_line;
 mod comparison;
 mod deletion;

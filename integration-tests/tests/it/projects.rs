@@ -6,9 +6,10 @@ use test_kit::config_map;
 
 use crate::reading::{app_of, conditions, has_sync, message, result, row, wait_settled};
 
-const IN_CLUSTER: &str = "https://kubernetes.default.svc";
+pub(crate) const IN_CLUSTER: &str = "https://kubernetes.default.svc";
 
-fn project(env: &Environment, name: &str, spec: &Value) -> Value {
+/// Gives a project.
+pub(crate) fn project(env: &Environment, name: &str, spec: &Value) -> Value {
     let metadata = json!({"name": name, "namespace": env.namespace()});
     json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": metadata, "spec": spec})
 }
@@ -45,7 +46,7 @@ async fn the_default_project_is_created_and_permits_everything() {
 }
 
 /// Gives a project that permits everything.
-fn permissive(env: &Environment, name: &str) -> Value {
+pub(crate) fn permissive(env: &Environment, name: &str) -> Value {
     let any = json!([{"group": "*", "kind": "*"}]);
     let destinations = json!([{"server": "*", "namespace": "*"}]);
     let spec = json!({"sourceRepos": ["*"], "destinations": destinations, "clusterResourceWhitelist": any,

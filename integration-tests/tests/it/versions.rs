@@ -33,6 +33,17 @@ impl Versions {
         Self { seen, watching: watching.abort_handle() }
     }
 
+    /// Waits until a version has been seen that is as wanted.
+    ///
+    /// # Panics
+    /// After [`DEADLINE`].
+    pub(crate) async fn wait(&self, what: &str, wanted: impl Fn(&Value) -> bool) {
+        let mut all = self.seen.subscribe();
+        let seen = all.wait_for(|all| all.iter().any(&wanted));
+        let reached = tokio::time::timeout(DEADLINE, seen).await.is_ok();
+        assert!(reached, "{what} was not seen; last: {:#}", self.seen.borrow().last().unwrap_or(&Value::Null));
+    }
+
     /// Waits until a version has been seen, which the test knows from elsewhere, and gives all up to the newest.
     ///
     /// # Panics

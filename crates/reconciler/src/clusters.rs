@@ -325,6 +325,16 @@ impl Cluster {
         kind.wanted_by
     }
 
+    /// Tells whether the API server was asked what it serves and has not answered.
+    pub(crate) fn is_discovering(&self) -> bool {
+        self.discovery.in_flight
+    }
+
+    /// Returns the kinds that are watched and whose first list is not complete.
+    pub(crate) fn unlisted(&self) -> impl Iterator<Item = GroupKind> {
+        self.kinds.iter().filter(|(_, kind)| !kind.listed).map(|(group_kind, _)| group_kind.clone())
+    }
+
     /// Starts discoveries and searches that are due.
     pub(crate) fn start_due(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         if self.discovery.next.is_some_and(|at| at <= now) {

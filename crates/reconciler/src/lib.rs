@@ -16,6 +16,7 @@ mod desired;
 mod effect;
 mod event;
 mod handover;
+mod inspect;
 mod jitter;
 mod lookups;
 mod memo;
@@ -29,10 +30,9 @@ mod spec;
 mod state;
 mod status;
 mod sweeps;
-#[cfg(test)]
-mod tests;
 
 pub use app_key::{AppKey, Ticket};
 pub use effect::{ActingAs, Call, ClusterRequest, DryRun, Effect, Published, Record, Reuse, Severity, Validation};
 pub use event::{Answer, Event, Leadership, RenderFailure, RepoFailure, WatchChange};
+pub use inspect::Awaited;
 pub use state::{Config, State, handle, handle_all};

@@ -255,6 +255,11 @@ impl Repos {
         }
     }
 
+    /// Returns the repositories whose poll is under way.
+    pub(crate) fn polling(&self) -> impl Iterator<Item = RepoUrl> {
+        self.all.iter().filter(|(_, repo)| repo.in_flight).map(|(url, _)| url.clone())
+    }
+
     /// Returns when the next poll is due.
     pub(crate) fn next_wake(&self) -> Option<Timestamp> {
         self.next_poll.first().map(|(at, _)| *at)

@@ -18,6 +18,7 @@ mod fixture_repo;
 mod git_command;
 mod git_http;
 mod manifests;
+pub mod sim;
 
 pub use fixture_repo::FixtureRepo;
 pub use git_http::{Fault, GitHttpServer, Traffic};

@@ -2,15 +2,15 @@
 
 use application_api::{Application, OperationPhase};
 use kube_object::{Object, ObjectKey};
+use reconciler::AppKey;
 use serde_json::{Value, json};
 
 use super::git::REPO;
 use super::server::key;
 use super::world::{World, application_key};
-use crate::AppKey;
 
 /// Makes an Application that syncs, heals and prunes by itself, of the directory of its name.
-pub(super) fn application(name: &str) -> Value {
+pub fn application(name: &str) -> Value {
     json!({
         "apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
         "metadata": {"name": name, "namespace": "argocd"},
@@ -24,35 +24,40 @@ pub(super) fn application(name: &str) -> Value {
 }
 
 /// Makes an Application with parts of it changed.
-pub(super) fn application_with(name: &str, change: impl FnOnce(&mut Value)) -> Value {
+pub fn application_with(name: &str, change: impl FnOnce(&mut Value)) -> Value {
     let mut application = application(name);
     change(&mut application);
     application
 }
 
-pub(super) fn config_map(name: &str, value: &str) -> Value {
+/// Makes a ConfigMap with one key.
+pub fn config_map(name: &str, value: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"key": value}})
 }
 
-pub(super) fn service_account(name: &str) -> Value {
+/// Makes a ServiceAccount.
+pub fn service_account(name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}})
 }
 
-pub(super) fn deployment(name: &str, replicas: i64) -> Value {
+/// Makes a Deployment.
+pub fn deployment(name: &str, replicas: i64) -> Value {
     json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": {"replicas": replicas}})
 }
 
 /// Adds an annotation.
-pub(super) fn annotated(mut object: Value, name: &str, value: &str) -> Value {
+pub fn annotated(mut object: Value, name: &str, value: &str) -> Value {
     object["metadata"]["annotations"][name] = value.into();
     object
 }
 
-pub(super) fn in_wave(object: Value, wave: i64) -> Value {
+/// Puts an object into a wave.
+pub fn in_wave(object: Value, wave: i64) -> Value {
     annotated(object, "argocd.argoproj.io/sync-wave", &wave.to_string())
 }
 
-pub(super) fn definition(kind: &str) -> Value {
+/// Makes the CustomResourceDefinition of a kind of `example.com`.
+pub fn definition(kind: &str) -> Value {
     let plural = format!("{}s", kind.to_lowercase());
     json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
@@ -61,25 +66,29 @@ pub(super) fn definition(kind: &str) -> Value {
     })
 }
 
-pub(super) fn custom(kind: &str, name: &str) -> Value {
+/// Makes an object of a kind of `example.com`.
+pub fn custom(kind: &str, name: &str) -> Value {
     json!({"apiVersion": "example.com/v1", "kind": kind, "metadata": {"name": name}, "spec": {"size": 1}})
 }
 
-pub(super) fn map_key(name: &str) -> ObjectKey {
+/// Makes the key of a ConfigMap in the namespace of tests.
+pub fn map_key(name: &str) -> ObjectKey {
     key("", "ConfigMap", "shop", name)
 }
 
-pub(super) fn app_key(name: &str) -> AppKey {
+/// Makes the key of an Application in the control namespace.
+pub fn app_key(name: &str) -> AppKey {
     AppKey::new("argocd", name)
 }
 
 impl World {
     /// A world in which Git holds one directory, and its Application is synced.
-    pub(super) fn synced(name: &str, objects: &[Value]) -> Self {
+    pub fn synced(name: &str, objects: &[Value]) -> Self {
         Self::synced_with(application(name), objects)
     }
 
-    pub(super) fn synced_with(application: Value, objects: &[Value]) -> Self {
+    /// None
+    pub fn synced_with(application: Value, objects: &[Value]) -> Self {
         let name = application["metadata"]["name"].as_str().unwrap().to_owned();
         let mut world = Self::new();
         world.git.commit(&[(&name, objects)]);
@@ -91,55 +100,63 @@ impl World {
         world
     }
 
-    pub(super) fn application(&self, name: &str) -> Application {
+    /// Returns an Application, read.
+    pub fn application(&self, name: &str) -> Application {
         Application::from_object(self.application_object(name)).unwrap()
     }
 
-    pub(super) fn application_object(&self, name: &str) -> &Object {
+    /// Returns an Application as it is stored.
+    pub fn application_object(&self, name: &str) -> &Object {
         self.server.get(&application_key(&app_key(name))).unwrap_or_else(|| panic!("Application {name} is gone"))
     }
 
-    pub(super) fn has_application(&self, name: &str) -> bool {
+    /// Tells whether an Application exists.
+    pub fn has_application(&self, name: &str) -> bool {
         self.server.get(&application_key(&app_key(name))).is_some()
     }
 
-    pub(super) fn edit_application(&mut self, name: &str, edit: impl FnOnce(&mut Value)) {
+    /// Edits an Application as a person does, and lets the daemon act.
+    pub fn edit_application(&mut self, name: &str, edit: impl FnOnce(&mut Value)) {
         self.server.edit(&application_key(&app_key(name)), "kubectl-edit", edit);
         self.run();
     }
 
     /// Edits a ConfigMap as a person does.
-    pub(super) fn edit_map(&mut self, name: &str, value: &str) {
+    pub fn edit_map(&mut self, name: &str, value: &str) {
         self.server.edit(&map_key(name), "kubectl-edit", |map| map["data"]["key"] = value.into());
         self.run();
     }
 
-    pub(super) fn map_value(&self, name: &str) -> Option<String> {
+    /// Returns the value of a ConfigMap.
+    pub fn map_value(&self, name: &str) -> Option<String> {
         Some(self.server.get(&map_key(name))?.get(&["data", "key"])?.as_str()?.to_owned())
     }
 
-    pub(super) fn exists(&self, name: &str) -> bool {
+    /// Tells whether a ConfigMap exists.
+    pub fn exists(&self, name: &str) -> bool {
         self.server.get(&map_key(name)).is_some()
     }
 
     /// `sync/health` as in the status.
-    pub(super) fn verdict(&self, name: &str) -> String {
+    pub fn verdict(&self, name: &str) -> String {
         let status = self.application(name).status.unwrap_or_default();
         let health = status.health.status.map(|health| health.to_string()).unwrap_or_default();
         format!("{}/{health}", status.sync.status)
     }
 
-    pub(super) fn phase(&self, name: &str) -> Option<OperationPhase> {
+    /// Returns the phase of the last operation.
+    pub fn phase(&self, name: &str) -> Option<OperationPhase> {
         Some(self.application(name).status?.operation_state?.phase)
     }
 
-    pub(super) fn operation_message(&self, name: &str) -> String {
+    /// Returns the message of the last operation.
+    pub fn operation_message(&self, name: &str) -> String {
         let state = self.application(name).status.and_then(|status| status.operation_state);
         state.map(|state| state.message).unwrap_or_default()
     }
 
     /// Conditions as `Type: message`.
-    pub(super) fn conditions(&self, name: &str) -> Vec<String> {
+    pub fn conditions(&self, name: &str) -> Vec<String> {
         let status = self.application(name).status.unwrap_or_default();
         status
             .conditions
@@ -148,13 +165,14 @@ impl World {
             .collect()
     }
 
-    pub(super) fn assert_well(&self, name: &str) {
-        let reason = self.state.apps.get(&app_key(name)).and_then(|app| app.reason.clone());
+    /// Checks that an Application is Synced and Healthy.
+    pub fn assert_well(&self, name: &str) {
+        let reason = self.state().reason(&app_key(name));
         assert_eq!(self.verdict(name), "Synced/Healthy", "{name}: {reason:?} {:?}", self.conditions(name));
     }
 
     /// Deletes an Application as a person does.
-    pub(super) fn delete_application(&mut self, name: &str) {
+    pub fn delete_application(&mut self, name: &str) {
         let key = application_key(&app_key(name));
         let background = application_api::PropagationPolicy::Background;
         assert!(self.server.delete(&key, "", "", background).is_ok());

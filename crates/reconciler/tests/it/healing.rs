@@ -1,7 +1,6 @@
 //! What happens to objects that somebody else changes.
 
-use super::build::{application_with, config_map, map_key};
-use super::world::World;
+use test_kit::sim::{World, application_with, config_map, map_key};
 
 #[test]
 fn a_change_by_hand_is_healed_at_once_by_a_sync_of_that_object() {

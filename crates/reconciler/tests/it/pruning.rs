@@ -2,9 +2,7 @@
 
 use application_api::OperationPhase;
 use serde_json::json;
-
-use super::build::{annotated, application_with, config_map, in_wave};
-use super::world::World;
+use test_kit::sim::{World, annotated, application_with, config_map, in_wave};
 
 #[test]
 fn an_object_that_left_git_is_pruned() {
@@ -102,8 +100,8 @@ fn a_prune_is_decided_anew_when_the_object_changed_meanwhile() {
     let mut world = World::synced("web", &[config_map("a", "1"), config_map("b", "1")]);
     // Somebody changes the object while the delete is on its way.
     world.faults = Box::new(|effect| {
-        let is_delete = matches!(effect, crate::Effect::Request { request, .. } if matches!(request.call, crate::Call::Delete { .. }));
-        is_delete.then_some(super::world::Fault::Held)
+        let is_delete = matches!(effect, reconciler::Effect::Request { request, .. } if matches!(request.call, reconciler::Call::Delete { .. }));
+        is_delete.then_some(test_kit::sim::Fault::Held)
     });
     world.commit(&[("web", &[config_map("a", "1")])]);
     world.edit_map("b", "theirs");

@@ -1,14 +1,11 @@
 //! Objects that several Applications render, at once or one after the other.
 
+use reconciler::{Effect, RenderFailure};
 use serde_json::Value;
-
-use super::build::{annotated, application, application_with, config_map};
-use super::rng::Rng;
-use super::world::{Fault, Order, World};
-use crate::{Effect, RenderFailure};
+use test_kit::sim::{Fault, Order, Rng, World, annotated, application, application_with, config_map};
 
 fn owner(world: &World, name: &str) -> Option<String> {
-    let id = world.server.get(&super::build::map_key(name))?.annotation("argocd.argoproj.io/tracking-id")?.to_owned();
+    let id = world.server.get(&test_kit::sim::map_key(name))?.annotation("argocd.argoproj.io/tracking-id")?.to_owned();
     Some(id.split(':').next().unwrap_or_default().to_owned())
 }
 
@@ -173,7 +170,7 @@ fn an_application_that_can_never_render_does_not_hold_the_prunes_of_others() {
 #[test]
 fn an_object_that_only_lost_its_tracking_is_adopted_again() {
     let mut world = World::synced("web", &[config_map("a", "1")]);
-    world.server.edit(&super::build::map_key("a"), "kubectl-edit", |map| {
+    world.server.edit(&test_kit::sim::map_key("a"), "kubectl-edit", |map| {
         map["metadata"]["annotations"].as_object_mut().unwrap().clear();
     });
     world.seconds(5);
@@ -191,7 +188,7 @@ fn an_object_that_exists_already_is_taken_over() {
     world.server.create(application("web"));
     world.start();
     world.assert_well("web");
-    let map = world.server.get(&super::build::map_key("a")).unwrap();
+    let map = world.server.get(&test_kit::sim::map_key("a")).unwrap();
     assert_eq!(map.annotation("note"), Some("theirs"));
     assert_eq!(world.map_value("a").as_deref(), Some("1"));
 }

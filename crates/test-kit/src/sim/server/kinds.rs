@@ -1,23 +1,29 @@
-//! Which kinds the API server in memory serves.
+//! Which kinds the model serves.
 
 use kube_object::{ApiResource, ApiResources, Gvk, Object, Scope};
 use serde_json::Value;
 
-use super::server::Server;
+use super::Server;
 
 impl Server {
     /// Answers discovery.
-    pub(super) fn discovery(&self) -> ApiResources {
-        let hidden = |resource: &ApiResource| self.unreachable.contains(&resource.gvk.api_version());
-        let ghosts = self.ghosts.iter().map(|gvk| resource(&gvk.group, &gvk.version, &gvk.kind, Scope::Namespaced));
-        let resources = self.resources().into_iter().chain(ghosts).filter(|resource| !hidden(resource));
+    pub fn discovery(&self) -> ApiResources {
+        let hidden = |resource: &&ApiResource| self.unreachable.contains(&resource.gvk.api_version());
+        let ghosts: Vec<ApiResource> =
+            self.ghosts.iter().map(|gvk| resource(&gvk.group, &gvk.version, &gvk.kind, Scope::Namespaced)).collect();
+        let resources = self.served.iter().chain(&ghosts).filter(|resource| !hidden(resource)).cloned();
         ApiResources::new(resources, "v1.36.3").with_incomplete(self.unreachable.clone())
     }
 
-    fn resources(&self) -> Vec<ApiResource> {
-        let mut all: Vec<ApiResource> =
-            BUILT_IN.iter().map(|(group, version, kind, scope)| resource(group, version, kind, *scope)).collect();
-        for definition in self.objects.values().filter(|object| object.kind() == "CustomResourceDefinition") {
+    /// Tells whether a kind is served in a version.
+    pub fn serves(&self, gvk: &Gvk) -> bool {
+        self.served.iter().any(|resource| resource.gvk == *gvk)
+    }
+
+    /// Reads anew which kinds are defined.
+    pub(super) fn redefine(&mut self) {
+        let mut all = built_in();
+        for definition in self.objects().filter(|object| object.kind() == "CustomResourceDefinition") {
             if !is_established(definition) || definition.is_deleting() {
                 continue;
             }
@@ -25,11 +31,7 @@ impl Server {
             let scope = if text(&["spec", "scope"]) == "Cluster" { Scope::Cluster } else { Scope::Namespaced };
             all.push(resource(&text(&["spec", "group"]), "v1", &text(&["spec", "names", "kind"]), scope));
         }
-        all
-    }
-
-    pub(super) fn serves(&self, gvk: &Gvk) -> bool {
-        self.resources().iter().any(|resource| resource.gvk == *gvk)
+        self.served = all;
     }
 }
 
@@ -46,6 +48,10 @@ const BUILT_IN: [(&str, &str, &str, Scope); 11] = [
     ("argoproj.io", "v1alpha1", "AppProject", Scope::Namespaced),
     ("apiextensions.k8s.io", "v1", "CustomResourceDefinition", Scope::Cluster),
 ];
+
+pub(super) fn built_in() -> Vec<ApiResource> {
+    BUILT_IN.iter().map(|(group, version, kind, scope)| resource(group, version, kind, *scope)).collect()
+}
 
 fn resource(group: &str, version: &str, kind: &str, scope: Scope) -> ApiResource {
     ApiResource {

@@ -1,11 +1,10 @@
 //! Deletion of Applications.
 
+use reconciler::{Call, Effect};
 use serde_json::{Value, json};
-
-use super::build::{annotated, application_with, config_map, custom, definition, in_wave, map_key};
-use super::server::{error, key};
-use super::world::{Fault, World};
-use crate::{Call, Effect};
+use test_kit::sim::{
+    Fault, World, annotated, application_with, config_map, custom, definition, error, in_wave, key, map_key,
+};
 
 const FINALIZER: &str = "resources-finalizer.argocd.argoproj.io";
 
@@ -31,7 +30,7 @@ fn with_the_finalizer_objects_go_first() {
         assert!(!world.has_application("web") && !world.exists("a") && !world.exists("b"));
         let expected = ["a", "b"].map(|name| format!("delete {propagation} ConfigMap/{name} for web"));
         assert_eq!(world.take(&["delete", "apply"]), expected);
-        assert_eq!(world.state.apps.len(), 0);
+        assert_eq!(world.state().applications().len(), 0);
     }
 }
 
@@ -168,8 +167,8 @@ fn a_restart_goes_on_with_the_deletion() {
 #[test]
 fn a_running_operation_ends_with_the_deletion() {
     let mut world = World::new();
-    world.server.rollouts = super::server::Rollouts::WhenTold;
-    world.git.commit(&[("web", &[super::build::deployment("d", 1), in_wave(config_map("b", "1"), 1)])]);
+    world.server.rollouts = test_kit::sim::Rollouts::WhenTold;
+    world.git.commit(&[("web", &[test_kit::sim::deployment("d", 1), in_wave(config_map("b", "1"), 1)])]);
     world.server.create(cascading("web", FINALIZER));
     world.start();
     world.seconds(5);
@@ -287,7 +286,7 @@ fn an_application_of_the_same_name_starts_afresh() {
         .ok();
     world.git.commit(&[("web", &[config_map("b", "1")])]);
     world.server.create(application_with("web", |app| app["spec"]["syncPolicy"] = json!({})));
-    world.server.told.clear();
+    world.server.take_told();
     world.break_watch(&kube_object::Gvk::new("argoproj.io", "v1alpha1", "Application"));
     world.push_webhook();
     world.seconds(5);

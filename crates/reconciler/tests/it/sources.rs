@@ -1,10 +1,8 @@
 //! Where desired state comes from, and what happens when it does not come.
 
+use reconciler::RenderFailure;
 use serde_json::json;
-
-use super::build::{annotated, application, application_with, config_map};
-use super::world::World;
-use crate::RenderFailure;
+use test_kit::sim::{World, annotated, application, application_with, config_map};
 
 fn refresh(world: &mut World, kind: &str) {
     world.edit_application("web", |app| {
@@ -45,7 +43,7 @@ fn a_hard_refresh_renders_again_and_records_when() {
 fn a_refresh_asked_for_while_another_is_answered_has_its_own_poll() {
     let mut world = World::synced("web", &[config_map("a", "1")]);
     world.faults =
-        Box::new(|effect| matches!(effect, crate::Effect::Write { .. }).then_some(super::world::Fault::Held));
+        Box::new(|effect| matches!(effect, reconciler::Effect::Write { .. }).then_some(test_kit::sim::Fault::Held));
     refresh(&mut world, "normal");
     // The first refresh has polled and is about to be cleared; now there is a new commit and a new request.
     world.seconds(1);
@@ -97,7 +95,7 @@ fn what_is_wrong_with_a_spec_is_said_and_nothing_is_applied() {
         }
         // Once it is right, the Application goes on by itself.
         world.edit_application("web", |app| {
-            app["spec"] = super::build::application("web")["spec"].clone();
+            app["spec"] = test_kit::sim::application("web")["spec"].clone();
         });
         world.seconds(5);
         world.assert_well("web");
@@ -263,7 +261,7 @@ fn a_repository_that_nobody_needs_is_not_polled_any_more() {
     let mut world = World::synced("web", &[config_map("a", "1")]);
     // The poll is under way when the Application goes.
     world.faults =
-        Box::new(|effect| matches!(effect, crate::Effect::PollRepo { .. }).then_some(super::world::Fault::Held));
+        Box::new(|effect| matches!(effect, reconciler::Effect::PollRepo { .. }).then_some(test_kit::sim::Fault::Held));
     world.push_webhook();
     world.delete_application("web");
     world.release();

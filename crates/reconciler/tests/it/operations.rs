@@ -2,12 +2,11 @@
 
 use application_api::OperationPhase;
 use kube_object::ApiError;
+use reconciler::{Call, Effect, Event, Leadership};
 use serde_json::{Value, json};
-
-use super::build::{application, application_with, config_map, deployment, in_wave};
-use super::server::{Rollouts, conflict, error, key};
-use super::world::{Fault, World};
-use crate::{Call, Effect, Event, Leadership};
+use test_kit::sim::{
+    Fault, Rollouts, World, application, application_with, config_map, conflict, deployment, error, in_wave, key,
+};
 
 fn is_apply(effect: &Effect) -> bool {
     matches!(effect, Effect::Request { request, .. } if matches!(request.call, Call::Apply { .. }))

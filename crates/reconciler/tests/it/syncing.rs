@@ -1,14 +1,12 @@
 //! From a new Application to one that is as Git says, and how little that takes.
 
 use application_api::OperationPhase;
+use reconciler::{Effect, Event, Leadership};
 use serde_json::json;
-
-use super::build::{
-    application, application_with, config_map, custom, definition, deployment, in_wave, service_account,
+use test_kit::sim::{
+    Establishing, Fault, Rollouts, World, application, application_with, config_map, custom, definition, deployment,
+    error, in_wave, key, service_account,
 };
-use super::server::{Establishing, Rollouts, error, key};
-use super::world::{Fault, World};
-use crate::{Effect, Event, Leadership};
 
 #[test]
 fn a_new_application_becomes_synced_with_two_writes_and_one_request_an_object() {

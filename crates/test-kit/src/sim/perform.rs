@@ -2,17 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kube_object::{ClusterId, Gvk, InstanceName, Object, TrackingId};
+use kube_object::{ApiError, ClusterId, Gvk, InstanceName, Object, TrackingId};
+use reconciler::{
+    Answer, AppKey, Call, ClusterRequest, DryRun, Effect, Event, RenderFailure, RepoFailure, WatchChange,
+};
+use serde_json::Value;
 
-use super::server::{Deleted, error};
-use super::world::{Channel, Fault, World, application_key};
-use crate::{Answer, Call, ClusterRequest, DryRun, Effect, Event, WatchChange};
+use super::server::{Deleted, Server, error};
+use super::world::{Fault, World, application_key};
 
 impl World {
-    pub(super) fn perform(&mut self, effect: Effect) {
+    pub(super) fn perform(&mut self, at: usize, effect: Effect) {
         let fault = (self.faults)(&effect).filter(|fault| !matches!(fault, Fault::Held));
-        let refusal = match &fault {
-            Some(Fault::Refused(error)) => Some(error.clone()),
+        let is_lost = matches!(fault, Some(Fault::AnswerLost));
+        let refusal = match fault {
+            Some(Fault::Refused(error)) => Some(error),
             _ => None,
         };
         let cluster = ClusterId::in_cluster();
@@ -24,35 +28,33 @@ impl World {
             Effect::StartWatch { resource, .. } => {
                 // A watch that fails is tried again by itself.
                 if let Some(error) = refusal {
-                    self.report(&resource.gvk, WatchChange::Failed(error));
+                    self.daemons[at].report(&resource.gvk, WatchChange::Failed(error));
                 }
-                return self.relist(&resource.gvk);
+                return self.relist(at, &resource.gvk);
             }
-            Effect::StopWatch { group_kind, .. } => {
-                self.watches.remove(&group_kind);
-                return self.mail.retain(|(channel, _)| *channel != Channel::Watch(group_kind.clone()));
-            }
+            Effect::StopWatch { group_kind, .. } => return self.daemons[at].stop_watch(&group_kind),
             Effect::Sweep { resources, .. } => {
                 let failed = refusal.map(|error| vec![(resources[0].gvk.clone(), error)]).unwrap_or_default();
-                Event::Swept { cluster, started_at: self.now, found: self.sweep(), failed }
+                Event::Swept { cluster, started_at: self.now, found: sweep(&self.server), failed }
             }
             Effect::PollRepo { repo, revisions } => {
-                let result = self.git.poll(&revisions);
+                let failure = refusal.map(|error| RepoFailure { message: error.message });
+                let result = failure.map_or_else(|| self.git.poll(&revisions), Err);
                 Event::RepoPolled { repo, started_at: self.now, result }
             }
             Effect::Render { app, ticket, commit, source, .. } => {
-                Event::Rendered { app, ticket, result: self.git.render(&source, &commit) }
+                let failure = refusal.map(|error| RenderFailure::Unavailable(error.message));
+                let result = failure.map_or_else(|| self.git.render(&source, &commit), Err);
+                Event::Rendered { app, ticket, result }
             }
             Effect::Request { app, ticket, request } => {
                 let answer = refusal.map_or_else(|| self.request(&request), |error| refused(&request, error));
-                let answer = if matches!(fault, Some(Fault::AnswerLost)) { lost(&request) } else { answer };
+                let answer = if is_lost { lost(&request) } else { answer };
                 Event::Answered { app, ticket, answer }
             }
             Effect::Write { app, ticket, patch } => {
-                let target = application_key(&app);
-                let result = refusal.map_or_else(|| self.server.merge_patch(&target, &patch).map(Box::new), Err);
-                let is_lost = matches!(fault, Some(Fault::AnswerLost));
-                let result = if is_lost { Err(kube_object::ApiError::no_answer("connection reset")) } else { result };
+                let result = refusal.map_or_else(|| self.write(&app, &patch).map(Box::new), Err);
+                let result = if is_lost { Err(ApiError::no_answer("connection reset")) } else { result };
                 Event::Written { app, ticket, result }
             }
             Effect::Reread(app) => {
@@ -60,21 +62,56 @@ impl World {
                 let result = refusal.map_or(Ok(found), Err);
                 Event::Reread { app, result }
             }
-            Effect::CreateDefaultProject(project) => return self.server.create(project.into_value()),
+            Effect::CreateDefaultProject(project) => return self.create_project(&project),
             _ => return,
         };
-        self.answer(event);
+        self.daemons[at].answer(event);
+    }
+
+    /// Performs a request whose sender is gone.
+    pub(super) fn perform_unheard(&mut self, effect: Effect) {
+        match effect {
+            Effect::Request { request, .. } => _ = self.request(&request),
+            Effect::Write { app, patch, .. } => _ = self.write(&app, &patch),
+            _ => {}
+        }
+    }
+
+    fn create_project(&mut self, project: &Object) {
+        if self.server.get(&project.key(ClusterId::in_cluster())).is_none() {
+            self.server.create(project.clone().into_value());
+        }
+    }
+
+    /// Writes an Application, and checks what was stored.
+    fn write(&mut self, app: &AppKey, patch: &Value) -> Result<Object, ApiError> {
+        let target = application_key(app);
+        let before = self.server.get(&target).cloned();
+        let after = self.server.merge_patch(&target, patch)?;
+        if let Some(before) = before {
+            self.check_write(&before, &after, patch);
+        }
+        Ok(after)
     }
 
     fn request(&mut self, request: &ClusterRequest) -> Answer {
-        let object = |object: Result<Object, kube_object::ApiError>| match object {
+        let object = |object: Result<Object, ApiError>| match object {
             Ok(object) => Answer::Object(Box::new(object)),
             Err(error) => Answer::Failed(error),
         };
         match &request.call {
-            Call::Apply { object: body, .. } => object(self.server.apply(&body.decode())),
+            Call::Apply { object: body, .. } => {
+                let body = body.decode();
+                let before = self.server.get(&request.key).cloned().filter(|_| request.key.kind == "Application");
+                let applied = self.server.apply(&body);
+                if let (Some(before), Ok(after)) = (&before, &applied) {
+                    self.check_apply(before, after);
+                }
+                object(applied)
+            }
             Call::DryRun { object, bodies, .. } => {
-                Answer::Tried(bodies.iter().map(|_| self.server.dry_apply(&object.decode())).collect())
+                let object = object.decode();
+                Answer::Tried(bodies.iter().map(|_| self.server.dry_apply(&object)).collect())
             }
             Call::Get => match self.server.get(&request.key) {
                 Some(object) => Answer::Object(Box::new(object.clone())),
@@ -84,7 +121,7 @@ impl World {
                 let name = &request.key.name;
                 let namespace =
                     serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-                object(self.server.apply(&Object::from_value(namespace).unwrap()))
+                object(self.server.apply(&Object::from_value(namespace).expect("it is a map")))
             }
             Call::Delete { dry_run: DryRun::Yes, .. } => Answer::Gone,
             Call::Delete { uid, resource_version, propagation, .. } => {
@@ -97,19 +134,19 @@ impl World {
             }
         }
     }
-
-    fn sweep(&self) -> BTreeMap<InstanceName, BTreeSet<Gvk>> {
-        let mut found: BTreeMap<InstanceName, BTreeSet<Gvk>> = BTreeMap::new();
-        for object in self.server.objects.values() {
-            if let Some(id) = TrackingId::of_live(object) {
-                found.entry(id.instance).or_default().insert(object.gvk());
-            }
-        }
-        found
-    }
 }
 
-fn refused(request: &ClusterRequest, error: kube_object::ApiError) -> Answer {
+fn sweep(server: &Server) -> BTreeMap<InstanceName, BTreeSet<Gvk>> {
+    let mut found: BTreeMap<InstanceName, BTreeSet<Gvk>> = BTreeMap::new();
+    for object in server.objects() {
+        if let Some(id) = TrackingId::of_live(object) {
+            found.entry(id.instance).or_default().insert(object.gvk());
+        }
+    }
+    found
+}
+
+fn refused(request: &ClusterRequest, error: ApiError) -> Answer {
     match &request.call {
         Call::DryRun { bodies, .. } => Answer::Tried(bodies.iter().map(|_| Err(error.clone())).collect()),
         Call::Get | Call::Delete { .. } if error.code == 404 => Answer::NotFound(error),
@@ -118,7 +155,7 @@ fn refused(request: &ClusterRequest, error: kube_object::ApiError) -> Answer {
 }
 
 fn lost(request: &ClusterRequest) -> Answer {
-    refused(request, kube_object::ApiError::no_answer("connection reset"))
+    refused(request, ApiError::no_answer("connection reset"))
 }
 
 /// Writes an effect as one line; none for what readers are shown.

@@ -301,9 +301,12 @@ impl State {
 /// Takes up an operation that the Application's status says is running, or that somebody asked to end.
 fn resume(app: &mut AppState, application: &Application) {
     let stored = application.status.as_ref().and_then(|status| status.operation_state.as_ref());
-    let Some(stored) = stored.filter(|state| state.phase.is_running()) else {
-        return;
-    };
+    let stored = stored.filter(|state| state.phase.is_running());
+    if app.run.as_ref().is_some_and(|run| is_superseded(run, stored, application)) {
+        app.run = None;
+        app.operation_view = None;
+    }
+    let Some(stored) = stored else { return };
     match &mut app.run {
         None => app.run = Some(Run { stored: true, ..Run::new(stored.clone()) }),
         Some(run) if stored.phase == OperationPhase::Terminating && run.state.phase == OperationPhase::Running => {
@@ -313,6 +316,12 @@ fn resume(app: &mut AppState, application: &Application) {
         // The answer of the write may have been lost.
         Some(run) => run.stored |= run.state == *stored,
     }
+}
+
+/// Tells whether the start of an operation never came through, and somebody has asked for another one since.
+fn is_superseded(run: &Run, stored: Option<&OperationState>, application: &Application) -> bool {
+    let is_stored = stored.is_some_and(|state| state.started_at == run.state.started_at);
+    !is_stored && run.waiting.is_empty() && application.operation.as_ref() != Some(&run.state.operation)
 }
 
 /// Tells whether the running operation waits for its next attempt; begins the attempt when it is due.

@@ -1,7 +1,7 @@
 //! Whole installations in one thread from one seed: the real loop, a model of the API server, Git, a clock, faults and crashes.
 //!
-//! Scripted tests make a [`World`], tell it what happens, and look at its log and its objects. [`Schedule`] draws what happens from a
-//! seed and checks what must hold whatever happens; `tests/schedules.rs` of this crate runs many of them.
+//! Scripted tests make a [`World`], tell it what happens, and look at its log and its objects. [`schedule::run`] draws what happens
+//! from a seed and checks what must hold whatever happens; `tests/schedules.rs` of this crate runs many of them.
 //!
 //! ```
 //! use test_kit::sim::{World, config_map};
@@ -20,6 +20,7 @@ mod git;
 mod lives;
 mod perform;
 mod rng;
+pub mod schedule;
 mod server;
 mod world;
 
@@ -30,4 +31,4 @@ pub use build::{
 pub use git::{Directories, Git, REPO, repo};
 pub use rng::Rng;
 pub use server::{Deleted, Establishing, Force, Rollouts, Server, conflict, error, key};
-pub use world::{Fault, Faults, Noting, Order, World, application_key};
+pub use world::{Fault, Faults, Noting, Order, Rollbacks, World, application_key};

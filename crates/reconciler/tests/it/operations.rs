@@ -359,3 +359,21 @@ fn an_operation_that_never_had_a_revision_does_not_stop_automated_syncs() {
     world.seconds(150);
     world.assert_well("web");
 }
+
+#[test]
+fn a_sync_that_is_requested_while_the_start_of_another_fails_is_not_lost() {
+    let mut world = World::synced("web", &[config_map("a", "1")]);
+    world.faults = Box::new(|effect| is_write(effect).then(|| Fault::Refused(ApiError::no_answer("connection reset"))));
+    world.commit(&[("web", &[config_map("a", "2")])]);
+    assert_eq!(world.phase("web"), Some(OperationPhase::Succeeded));
+    world.edit_application("web", |app| {
+        app["operation"] = json!({"sync": {"dryRun": true}, "initiatedBy": {"username": "admin"}});
+        app["status"].as_object_mut().unwrap().remove("operationState");
+    });
+    heal_faults(&mut world);
+    world.log.clear();
+    world.seconds(5);
+    let events = world.take(&["event"]);
+    assert!(events.iter().any(|line| line.contains("admin initiated")), "{events:#?}");
+    world.assert_well("web");
+}

@@ -9,7 +9,7 @@ use serde_json::Value;
 use application_api::Reason;
 
 use super::daemon::Daemon;
-use super::world::World;
+use super::world::{Rollbacks, World};
 
 impl World {
     /// Notes a delete of an object that an Application renders, as far as the loop knows, or that nothing may delete.
@@ -21,9 +21,9 @@ impl World {
         if self.protected.contains(&request.key) {
             self.wrong_deletes.push(format!("{app} deletes {}, which every commit has", request.key));
         }
-        let wrong: Vec<String> = self.daemons[at]
-            .state
-            .renderers(&request.key)
+        let others = self.daemons[at].state.renderers(&request.key);
+        let wrong: Vec<String> = others
+            .filter(|other| self.rollbacks == Rollbacks::None || *other != app)
             .map(|other| format!("{app} deletes {} of {other}", request.key))
             .collect();
         self.wrong_deletes.extend(wrong);

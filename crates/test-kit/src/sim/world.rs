@@ -1,6 +1,7 @@
 //! Performs the effects of loops in memory, at once or in an order drawn from a seed, with a clock that moves when told.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -46,6 +47,17 @@ pub enum Noting {
     All,
     /// Nothing, which is faster.
     Nothing,
+    /// One line for each effect, also on standard error as it happens.
+    Aloud,
+}
+
+/// Whether people ask for syncs to commits of the past that prune what Git has by now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rollbacks {
+    /// They do not.
+    None,
+    /// They do: then an Application may delete what its newest manifests have.
+    WithPrune,
 }
 
 /// Decides what goes wrong with an effect.
@@ -67,6 +79,8 @@ pub struct World {
     pub noting: Noting,
     /// What loops have asked for, one line each.
     pub log: Vec<String>,
+    /// What people ask for.
+    pub rollbacks: Rollbacks,
     /// Objects that nothing may delete.
     pub protected: BTreeSet<ObjectKey>,
     /// Deletes that were asked for although an Application in the loop's view has the object.
@@ -104,6 +118,7 @@ impl World {
             faults: Box::new(|_| None),
             noting: Noting::All,
             log: Vec::new(),
+            rollbacks: Rollbacks::None,
             protected: BTreeSet::new(),
             wrong_deletes: Vec::new(),
             settings: Arc::new(Settings::resolve(&layers).0),
@@ -244,8 +259,11 @@ impl World {
         let effects = handle_all(&mut self.daemons[at].state, events, self.now);
         for effect in effects {
             self.watch_over(at, &effect);
-            if self.noting == Noting::All {
-                self.log.extend(line(&effect));
+            if self.noting != Noting::Nothing
+                && let Some(line) = line(&effect)
+            {
+                self.say(&line);
+                self.log.push(line);
             }
             match (self.faults)(&effect) {
                 Some(Fault::Held) => self.daemons[at].held.push(effect),
@@ -279,6 +297,17 @@ impl World {
     pub fn take(&mut self, kinds: &[&str]) -> Vec<String> {
         let log = std::mem::take(&mut self.log);
         log.into_iter().filter(|line| kinds.iter().any(|kind| line.starts_with(kind))).collect()
+    }
+
+    /// Notes what happens outside, for who reads along.
+    pub(super) fn note(&self, what: &str) {
+        self.say(what);
+    }
+
+    fn say(&self, line: &str) {
+        if self.noting == Noting::Aloud {
+            let _ = writeln!(std::io::stderr(), "{} {line}", self.now);
+        }
     }
 
     pub(super) fn tail(&self) -> &[String] {

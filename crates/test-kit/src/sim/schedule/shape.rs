@@ -1,0 +1,78 @@
+//! What a schedule is about, drawn first.
+
+use serde_json::{Value, json};
+
+use crate::sim::build::application_with;
+use crate::sim::rng::Rng;
+
+/// Where the Applications come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    /// Somebody creates them.
+    ByHand,
+    /// An Application of Applications has them.
+    OfRoot,
+}
+
+/// What people edit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Edits {
+    /// No spec: so what every commit has may never go.
+    None,
+    /// Specs of Applications, too.
+    Specs,
+}
+
+/// What a schedule is about.
+#[derive(Clone, Debug)]
+pub(super) struct Shape {
+    pub(super) family: Family,
+    pub(super) edits: Edits,
+    /// The cascade finalizer of Applications, if they have one.
+    pub(super) finalizer: Option<&'static str>,
+    /// Whether failed automated syncs are tried again.
+    pub(super) retry: Option<i64>,
+    /// Whether there is a kind of its own.
+    pub(super) kinds: bool,
+    pub(super) rollout_seconds: i64,
+    pub(super) establishing_millis: i64,
+}
+
+const FINALIZERS: [&str; 3] = [
+    "resources-finalizer.argocd.argoproj.io",
+    "resources-finalizer.argocd.argoproj.io/foreground",
+    "resources-finalizer.argocd.argoproj.io/background",
+];
+
+impl Shape {
+    pub(super) fn draw(rng: &mut Rng) -> Self {
+        Self {
+            family: if rng.one_in(3) { Family::OfRoot } else { Family::ByHand },
+            edits: if rng.one_in(3) { Edits::Specs } else { Edits::None },
+            finalizer: rng.one_in(2).then(|| *rng.pick(&FINALIZERS)),
+            retry: rng.one_in(2).then(|| *rng.pick(&[0, 1, 3])),
+            kinds: rng.one_in(3),
+            rollout_seconds: *rng.pick(&[0, 2, 30]),
+            establishing_millis: *rng.pick(&[0, 300, 4000]),
+        }
+    }
+
+    /// Makes the manifest of an Application.
+    pub(super) fn application(&self, name: &str) -> Value {
+        application_with(name, |app| {
+            if let Some(finalizer) = self.finalizer {
+                app["metadata"]["finalizers"] = json!([finalizer]);
+            }
+            if let Some(limit) = self.retry {
+                let backoff = json!({"duration": "3s", "factor": 2, "maxDuration": "20s"});
+                app["spec"]["syncPolicy"]["retry"] = json!({"limit": limit, "backoff": backoff});
+            }
+        })
+    }
+
+    /// Makes the manifest of an Application that comes and goes with its objects.
+    pub(super) fn guest(&self) -> Value {
+        let finalizer = self.finalizer.unwrap_or(FINALIZERS[0]);
+        application_with("guest", |app| app["metadata"]["finalizers"] = json!([finalizer]))
+    }
+}

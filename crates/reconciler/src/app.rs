@@ -20,7 +20,7 @@ pub(crate) struct AppState {
     pub(crate) object: CompactObject,
     pub(crate) resource_version: String,
     /// Its typed reading, or why it cannot be read.
-    pub(crate) app: Result<Box<Application>, String>,
+    pub(crate) app: Result<Arc<Application>, String>,
     /// The desired state that the verdict is about.
     pub(crate) main: View,
     /// The desired state of the running operation, where it is another one.
@@ -105,6 +105,8 @@ pub(crate) struct TargetsKey {
     pub(crate) render: Digest,
     pub(crate) destination: app_compare::Destination,
     pub(crate) discovery: u64,
+    /// The project that was asked what it permits.
+    pub(crate) project: String,
     pub(crate) projects: u64,
 }
 
@@ -280,8 +282,8 @@ fn kept(object: &Object) -> CompactObject {
     CompactObject::of(&object)
 }
 
-fn read(object: &Object) -> Result<Box<Application>, String> {
-    Application::from_object(object).map(Box::new).map_err(|error| error.to_string())
+fn read(object: &Object) -> Result<Arc<Application>, String> {
+    Application::from_object(object).map(Arc::new).map_err(|error| error.to_string())
 }
 
 impl Run {

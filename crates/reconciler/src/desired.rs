@@ -249,6 +249,7 @@ impl State {
             render: rendered.digest,
             destination: spec.to_destination(),
             discovery: self.cluster.generation,
+            project: app.app.as_ref().map(|application| application.spec.project().to_owned()).unwrap_or_default(),
             projects: self.project_generation,
         };
         if view.targets_of.as_ref() == Some(&made_of) {

@@ -273,3 +273,25 @@ fn a_repository_that_nobody_needs_is_not_polled_any_more() {
     world.seconds(5);
     world.assert_well("web");
 }
+
+#[test]
+fn another_project_is_asked_what_it_permits() {
+    let mut world = World::synced("web", &[config_map("a", "1")]);
+    world.server.create(json!({
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": {"name": "small", "namespace": "argocd"},
+        "spec": {
+            "sourceRepos": ["*"], "destinations": [{"server": "*", "namespace": "shop"}],
+            "namespaceResourceBlacklist": [{"group": "", "kind": "ConfigMap"}],
+        },
+    }));
+    world.run();
+    world.edit_application("web", |app| app["spec"]["project"] = "small".into());
+    world.commit(&[("web", &[config_map("a", "2")])]);
+    world.seconds(1);
+    assert_eq!(world.map_value("a").as_deref(), Some("1"));
+    assert!(world.operation_message("web").contains("resource :ConfigMap is not permitted in project small"));
+    world.edit_application("web", |app| app["spec"]["project"] = "default".into());
+    world.seconds(30);
+    world.assert_well("web");
+    assert_eq!(world.map_value("a").as_deref(), Some("2"));
+}

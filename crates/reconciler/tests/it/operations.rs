@@ -377,3 +377,21 @@ fn a_sync_that_is_requested_while_the_start_of_another_fails_is_not_lost() {
     assert!(events.iter().any(|line| line.contains("admin initiated")), "{events:#?}");
     world.assert_well("web");
 }
+
+#[test]
+fn a_sync_of_the_newest_commit_does_not_prune_what_a_later_commit_has_again() {
+    let mut world = world_with_manual(&[config_map("a", "1"), in_wave(config_map("b", "1"), 1)]);
+    request(&mut world, "web", &json!({}));
+    world.seconds(5);
+    world.assert_well("web");
+    world.server.rollouts = Rollouts::WhenTold;
+    world.commit(&[("web", &[config_map("a", "1"), deployment("d", 1)])]);
+    request(&mut world, "web", &json!({"prune": true}));
+    assert_eq!(world.phase("web"), Some(OperationPhase::Running));
+    world.commit(&[("web", &[config_map("a", "1"), deployment("d", 1), in_wave(config_map("b", "1"), 1)])]);
+    world.server.roll_out(&key("apps", "Deployment", "shop", "d"));
+    world.seconds(5);
+    assert_eq!(world.phase("web"), Some(OperationPhase::Succeeded));
+    assert_eq!(world.server.gone, []);
+    world.assert_well("web");
+}

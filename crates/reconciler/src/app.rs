@@ -287,6 +287,11 @@ fn read(object: &Object) -> Result<Arc<Application>, String> {
 }
 
 impl Run {
+    /// Tells whether the write that ends an attempt did not come through: nothing goes on before it is stored.
+    pub(crate) fn awaits_its_end(&self) -> bool {
+        self.state.finished_at.is_some() && !self.stored
+    }
+
     pub(crate) fn new(state: OperationState) -> Self {
         Self { state, stored: false, waiting: HashMap::new(), outcomes: Vec::new(), input: None, last_action_at: None }
     }

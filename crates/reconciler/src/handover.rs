@@ -92,7 +92,7 @@ impl State {
     fn knowledge(&self, app: &AppState, application: &Application) -> Knowledge {
         let Some(source) = application.spec.source() else { return Knowledge::Settled };
         let found = match self.repos.known(&source.repo_url, &source.target_revision) {
-            Known::Commit(_) if app.main.source != *source => Knowledge::Coming,
+            Known::Commit(_) if app.main.source != *source || is_moving(&app.main, application) => Knowledge::Coming,
             Known::Commit(commit) => knowledge_at(&app.main, commit),
             Known::Awaited => Knowledge::Coming,
             Known::Unreadable => Knowledge::Unreadable,
@@ -105,6 +105,14 @@ impl State {
             Knowledge::Settled
         }
     }
+}
+
+/// Tells whether the targets are still those of another namespace or project than the spec names.
+fn is_moving(view: &View, application: &Application) -> bool {
+    view.targets_of.as_ref().is_some_and(|made_of| {
+        made_of.destination.namespace != application.spec.destination.namespace
+            || made_of.project != application.spec.project()
+    })
 }
 
 fn knowledge_at(view: &View, commit: &str) -> Knowledge {

@@ -74,8 +74,7 @@ impl State {
             return Operated::Busy;
         }
         resume(app, application);
-        if app.run.as_ref().is_some_and(|run| run.state.finished_at.is_some() && !run.stored) {
-            // The write that ends the attempt did not come through: nothing goes on before it is stored.
+        if app.run.as_ref().is_some_and(Run::awaits_its_end) {
             return Operated::draft(self.finish(app, application));
         }
         if let Some(refusal) = unsupported(application) {
@@ -229,6 +228,9 @@ impl State {
         now: Timestamp,
     ) -> Draft {
         resume(app, application);
+        if app.run.as_ref().is_some_and(Run::awaits_its_end) {
+            return self.finish(app, application);
+        }
         let not_begun = || OperationState {
             operation: application.operation.clone().unwrap_or_default(),
             phase: OperationPhase::Running,
@@ -257,6 +259,7 @@ impl State {
         }
         resume(app, application);
         if let Some(run) = &app.run
+            && !run.awaits_its_end()
             && let RetryState::WaitingUntil(at) = retry_state(&run.state, now)
         {
             app.wake(at);

@@ -1,6 +1,6 @@
 //! Deletion of Applications.
 
-use reconciler::{Call, Effect};
+use reconciler::{Call, Effect, Event};
 use serde_json::{Value, json};
 use test_kit::sim::{
     Fault, World, annotated, application_with, config_map, custom, definition, error, in_wave, key, map_key,
@@ -292,4 +292,26 @@ fn an_application_of_the_same_name_starts_afresh() {
     world.seconds(5);
     assert_eq!(world.verdict("web"), "OutOfSync/Healthy");
     assert!(world.exists("a") && !world.exists("b"));
+}
+
+#[test]
+fn an_object_that_another_application_moves_to_meanwhile_is_left_to_it() {
+    let mut world = World::new();
+    world.git.commit(&[("early", &[config_map("m", "1")]), ("web", &[config_map("m", "1")])]);
+    world.server.create(cascading("early", FINALIZER));
+    world.start();
+    world.server.create(application_with("web", |app| app["spec"]["destination"]["namespace"] = "default".into()));
+    world.seconds(400);
+    world.assert_well("web");
+    let app = |name| key("argoproj.io", "Application", "argocd", name);
+    world.server.edit(&app("web"), "kubectl-edit", |app| app["spec"]["destination"]["namespace"] = "shop".into());
+    assert!(world.server.delete(&app("early"), "", "", application_api::PropagationPolicy::Background).is_ok());
+    // Both changes are seen together.
+    let cluster = kube_object::ClusterId::in_cluster;
+    let told = world.server.take_told().into_iter();
+    world.handle(told.map(|(gvk, change)| Event::Watch { cluster: cluster(), gvk, change }).collect());
+    world.seconds(10);
+    assert!(!world.has_application("early") && world.exists("m"));
+    assert!(!world.server.gone.contains(&map_key("m")));
+    world.assert_well("web");
 }

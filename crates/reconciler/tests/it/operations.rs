@@ -395,3 +395,20 @@ fn a_sync_of_the_newest_commit_does_not_prune_what_a_later_commit_has_again() {
     assert_eq!(world.server.gone, []);
     world.assert_well("web");
 }
+
+#[test]
+fn a_termination_whose_end_is_not_stored_holds_when_the_spec_cannot_be_used_any_more() {
+    let mut world = World::new();
+    world.server.rollouts = Rollouts::WhenTold;
+    world.git.commit(&[("web", &[deployment("d", 1), in_wave(config_map("b", "1"), 1)])]);
+    world.server.create(application("web"));
+    world.start();
+    world.faults = Box::new(|effect| is_write(effect).then(|| Fault::Refused(ApiError::no_answer("connection reset"))));
+    world.edit_application("web", |app| app["status"]["operationState"]["phase"] = "Terminating".into());
+    world.edit_application("web", |app| app["spec"]["project"] = "none".into());
+    heal_faults(&mut world);
+    world.seconds(5);
+    assert_eq!(world.phase("web"), Some(OperationPhase::Failed));
+    assert_eq!(world.operation_message("web"), "Operation terminated");
+    assert!(world.application("web").operation.is_none());
+}

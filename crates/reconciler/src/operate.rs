@@ -228,7 +228,7 @@ impl State {
         now: Timestamp,
     ) -> Draft {
         resume(app, application);
-        if app.run.as_ref().is_some_and(Run::awaits_its_end) {
+        if app.run.as_ref().is_some_and(|run| run.awaits_its_end() && run.state.phase.is_completed()) {
             return self.finish(app, application);
         }
         let not_begun = || OperationState {
@@ -246,6 +246,23 @@ impl State {
         self.finish(app, application)
     }
 
+    /// Returns what comes before an operation can end for a new reason: the end of an attempt is stored, a retry is waited for.
+    pub(crate) fn before_an_end(
+        &mut self,
+        app: &mut AppState,
+        application: &Application,
+        now: Timestamp,
+    ) -> Option<Draft> {
+        resume(app, application);
+        let run = app.run.as_ref()?;
+        if run.awaits_its_end() {
+            return Some(self.finish(app, application));
+        }
+        let RetryState::WaitingUntil(at) = retry_state(&run.state, now) else { return None };
+        app.wake(at);
+        Some(Draft::default())
+    }
+
     /// Ends a requested operation when the desired state cannot be computed.
     pub(crate) fn fail_unrunnable_operation(
         &mut self,
@@ -257,13 +274,8 @@ impl State {
         if application.operation.is_none() || app.run.as_ref().is_some_and(|run| !run.waiting.is_empty()) {
             return Draft::default();
         }
-        resume(app, application);
-        if let Some(run) = &app.run
-            && !run.awaits_its_end()
-            && let RetryState::WaitingUntil(at) = retry_state(&run.state, now)
-        {
-            app.wake(at);
-            return Draft::default();
+        if let Some(draft) = self.before_an_end(app, application, now) {
+            return draft;
         }
         let errors = findings.conditions.iter().filter(|(kind, _)| kind.is_error());
         let messages: Vec<String> = errors.map(|(kind, message)| format!("{kind}: {message}")).collect();

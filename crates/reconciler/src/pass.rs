@@ -117,7 +117,9 @@ impl State {
         findings.refresh_done = true;
         let mut draft = Draft::default();
         if application.operation.is_some() {
-            draft = self.end_operation(app, application, OperationPhase::Error, &message, now);
+            draft = self
+                .before_an_end(app, application, now)
+                .unwrap_or_else(|| self.end_operation(app, application, OperationPhase::Error, &message, now));
         }
         self.write_status(app, application, &findings, draft, now);
     }

@@ -412,3 +412,20 @@ fn a_termination_whose_end_is_not_stored_holds_when_the_spec_cannot_be_used_any_
     assert_eq!(world.operation_message("web"), "Operation terminated");
     assert!(world.application("web").operation.is_none());
 }
+
+#[test]
+fn an_operation_on_a_spec_that_cannot_be_used_waits_between_its_attempts() {
+    let mut world = World::synced("web", &[config_map("a", "1")]);
+    world.edit_application("web", |app| {
+        app["spec"]["project"] = "none".into();
+        app["operation"] = json!({"sync": {}, "retry": {"limit": 2}});
+    });
+    let attempts = |world: &World| world.application("web").status.unwrap().operation_state.unwrap().retry_count;
+    for expected in [1, 2] {
+        world.seconds(1);
+        assert_eq!((attempts(&world), world.phase("web")), (expected, Some(OperationPhase::Running)));
+        world.seconds(10);
+    }
+    assert_eq!(world.phase("web"), Some(OperationPhase::Error));
+    assert!(world.application("web").operation.is_none());
+}

@@ -17,7 +17,7 @@ impl State {
     pub(crate) fn absorb(&mut self, event: Event, now: Timestamp) {
         match event {
             Event::Tick => {}
-            Event::Leadership(leadership) => self.take_leadership(leadership),
+            Event::Leadership(leadership) => self.take_leadership(leadership, now),
             Event::Settings(settings) => self.take_settings(&settings, now),
             Event::Discovered { result, .. } => self.take_discovery(result, now),
             Event::Watch { cluster, gvk, change } => self.take_watch(&cluster, &gvk, change, now),
@@ -54,8 +54,12 @@ impl State {
         self.dirty.insert(key.clone());
     }
 
-    fn take_leadership(&mut self, leadership: Leadership) {
+    fn take_leadership(&mut self, leadership: Leadership, now: Timestamp) {
         if self.leadership != leadership {
+            if leadership == Leadership::Leading {
+                // Who follows watches no definitions: kinds may have come since.
+                self.cluster.doubt(now);
+            }
             self.leadership = leadership;
             self.ensure_default_project();
             self.wake_all();
@@ -90,8 +94,12 @@ impl State {
 
     fn take_discovery(&mut self, result: Result<Box<kube_object::ApiResources>, ApiError>, now: Timestamp) {
         let generation = self.cluster.generation;
+        let was_unknown = self.cluster.is_unknown();
         let woken = self.cluster.discovered(result, now);
         self.dirty.extend(woken);
+        if was_unknown && !self.cluster.is_unknown() {
+            self.wake_all();
+        }
         if self.cluster.generation != generation {
             self.cluster.watch_always(&Self::project_kind(), &mut self.effects);
             self.cluster.watch_always(&Self::application_kind(), &mut self.effects);

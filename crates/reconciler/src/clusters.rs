@@ -37,6 +37,8 @@ struct Discovery {
     waits: usize,
     failure: Option<ApiError>,
     waiting: BTreeSet<AppKey>,
+    /// What is known may be old, and no newer answer has come.
+    doubted: bool,
 }
 
 #[derive(Debug)]
@@ -83,6 +85,19 @@ impl Cluster {
         }
     }
 
+    /// Asks what the cluster serves anew, because nobody looked for a while: what is known counts no longer.
+    pub(crate) fn doubt(&mut self, now: Timestamp) {
+        if self.served.is_some() {
+            self.discovery.doubted = true;
+            self.discover(now);
+        }
+    }
+
+    /// Tells whether it is not known what the cluster serves.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.served.is_none() || self.discovery.doubted
+    }
+
     /// Notes that an Application needs a kind that is not served; discovery is repeated with growing waits.
     pub(crate) fn await_kind(&mut self, app: &AppKey, now: Timestamp) {
         self.discovery.waiting.insert(app.clone());
@@ -109,6 +124,8 @@ impl Cluster {
         match result {
             Ok(served) => {
                 discovery.failure = None;
+                // An answer to a question from before the doubt does not end it.
+                discovery.doubted &= discovery.next.is_some();
                 let served = with_unreachable(*served, self.served.as_deref());
                 if self.served.as_deref() == Some(&served) {
                     return if self.discovery.waiting.is_empty() {

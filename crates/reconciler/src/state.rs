@@ -104,7 +104,7 @@ impl State {
         if self.settings.is_none() {
             return Some("the settings".to_owned());
         }
-        if self.cluster.served.is_none() {
+        if self.cluster.is_unknown() {
             let why = self.cluster.discovery_failure().map(|error| format!(" ({})", error.message)).unwrap_or_default();
             return Some(format!("the API server to say what it serves{why}"));
         }

@@ -301,3 +301,19 @@ fn kinds_that_discovery_loses_sight_of_are_still_known() {
     world.seconds(120);
     world.assert_well("web");
 }
+
+#[test]
+fn a_new_leader_learns_of_kinds_that_came_while_it_followed() {
+    let mut world = World::synced("web", &[config_map("a", "1")]);
+    world.stand_by();
+    world.run();
+    let defined = [config_map("a", "1"), definition("Widget")];
+    world.commit(&[("web", &[defined.as_slice(), &[custom("Widget", "w")]].concat())]);
+    world.seconds(10);
+    world.assert_well("web");
+    world.git.commit(&[("web", &defined)]);
+    world.hand_over();
+    world.seconds(10);
+    world.assert_well("web");
+    assert!(world.server.get(&key("example.com", "Widget", "shop", "w")).is_none());
+}

@@ -45,6 +45,8 @@ impl State {
         if app.main.source != spec.source {
             // Another source is another desired state: nothing of the old one is in force.
             app.main = View { source: spec.source.clone(), stale: true, ..View::default() };
+            // Others may wait to hear whether the new one has what the cluster says is of this Application.
+            app.announced[0] = None;
         }
         let mut obstacle = None;
         let (commit, mut problem) = match lookup {
@@ -193,7 +195,8 @@ impl State {
         }
         let effect = request_render(&app.key, view, &commit, ticket, Reuse::Allowed, now);
         self.effects.extend(effect);
-        if view.commit == commit && view.rendered.is_some() {
+        // A commit that renders to the same as the one before it is only noted as verified.
+        if view.verified == commit && view.rendered.is_some() {
             return Ok(commit);
         }
         match view.failed.as_ref().filter(|failed| failed.commit == commit) {

@@ -109,8 +109,9 @@ impl State {
         draft: Draft,
         now: Timestamp,
     ) {
-        let old = application.status.clone().unwrap_or_default();
-        let mut new = self.status_of(app, application, findings, &old, now);
+        let none = ApplicationStatus::default();
+        let old = application.status.as_ref().unwrap_or(&none);
+        let mut new = self.status_of(app, application, findings, old, now);
         let clears_refresh = findings.refresh_done && app.refresh.is_some();
         if let Some(state) = &draft.state {
             new.operation_state = Some(state.clone());
@@ -123,7 +124,7 @@ impl State {
             // Pods come and go during a rollout: their images are recorded with the change of health that ends it.
             new.summary.images.clone_from(&old.summary.images);
         }
-        let differs = new != old || application.status.is_none();
+        let differs = new != *old || application.status.is_none();
         if !asked && !differs {
             return;
         }
@@ -136,9 +137,9 @@ impl State {
                 new.sync.revision.clone_from(&app.main.verified_or_commit(clears_refresh));
             }
         }
-        let patch = self.patch_of(app, application, &old, &new, clears_refresh, &draft.operation);
+        let patch = self.patch_of(app, application, old, &new, clears_refresh, &draft.operation);
         let mut records = draft.records;
-        records::add_status_changes(&mut records, records::status_changes(app, application, &old, &new));
+        records::add_status_changes(&mut records, records::status_changes(app, application, old, &new));
         app.main.revision_moved = false;
         app.status_written_at = Some(now);
         self.send_write(app, patch, draft.state, records);

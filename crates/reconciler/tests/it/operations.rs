@@ -429,3 +429,19 @@ fn an_operation_on_a_spec_that_cannot_be_used_waits_between_its_attempts() {
     assert_eq!(world.phase("web"), Some(OperationPhase::Error));
     assert!(world.application("web").operation.is_none());
 }
+
+#[test]
+fn an_operation_goes_on_when_the_branch_moves_to_the_same_manifests_before_it_starts() {
+    let mut world = world_with_manual(&[config_map("a", "1")]);
+    request(&mut world, "web", &json!({}));
+    world.assert_well("web");
+    // What is in force stays the commit that the manifests came with; the operation is about the newest one.
+    world.commit(&[("other", &[config_map("z", "1")])]);
+    world.faults = Box::new(|effect| is_write(effect).then(|| Fault::Refused(ApiError::no_answer("connection reset"))));
+    request(&mut world, "web", &json!({}));
+    world.commit(&[("other", &[config_map("z", "2")])]);
+    heal_faults(&mut world);
+    world.seconds(60);
+    assert_eq!(world.phase("web"), Some(OperationPhase::Succeeded));
+    assert!(world.application("web").operation.is_none());
+}

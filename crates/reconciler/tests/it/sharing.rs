@@ -192,3 +192,25 @@ fn an_object_that_exists_already_is_taken_over() {
     assert_eq!(map.annotation("note"), Some("theirs"));
     assert_eq!(world.map_value("a").as_deref(), Some("1"));
 }
+
+#[test]
+fn who_waits_for_an_application_between_two_sources_hears_what_the_new_one_has() {
+    let mut world = two(&[config_map("a", "1")], &[config_map("z", "1")]);
+    world.commit(&[("alt", &[config_map("x", "1")])]);
+    world.edit_application("one", |app| {
+        app["spec"]["source"]["path"] = "alt".into();
+        app["spec"]["syncPolicy"]["automated"] = serde_json::json!({});
+    });
+    world.seconds(5);
+    assert_eq!(owner(&world, "a").as_deref(), Some("one"));
+    world.faults =
+        Box::new(|effect| matches!(effect, Effect::Render { app, .. } if &*app.name == "one").then_some(Fault::Held));
+    world.edit_application("one", |app| app["spec"] = application("one")["spec"].clone());
+    world.commit(&[("one", &[config_map("y", "1")]), ("two", &[config_map("z", "1"), config_map("a", "2")])]);
+    world.seconds(1);
+    assert_eq!(owner(&world, "a").as_deref(), Some("one"));
+    world.release();
+    world.seconds(10);
+    world.assert_well("two");
+    assert_eq!((owner(&world, "a").as_deref(), world.map_value("a").as_deref()), (Some("two"), Some("2")));
+}

@@ -18,6 +18,9 @@ COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
 # LOCKED=--locked makes a Cargo.lock that is out of date an error.
 LOCKED ?=
 IMAGE ?= driftless:dev
+# How many schedules `make sweep` runs, and from which seed; `make test` runs those below 10,000.
+SCHEDULES ?= 1000000
+FIRST_SEED ?= 10000
 # Numbers of Applications that `make bench` measures, and its options: `target/release/bench --help`.
 N ?= 100 500 1000
 BENCH_OPTIONS ?=
@@ -25,7 +28,7 @@ BENCH_OPTIONS ?=
 # $(call stage,NAME,COMMAND) runs a command and says how long it took.
 stage = @echo "==> $(1)"; $(2); echo "==> $(1): $$SECONDS s"
 
-.PHONY: help demo test bench lint build devcluster image tools fmt clippy govet deny unit
+.PHONY: help demo test sweep bench lint build devcluster image tools fmt clippy govet deny unit
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
@@ -36,6 +39,11 @@ demo: build devcluster ## Runs Driftless on examples/ until Ctrl-C; on a control
 	@integration-tests/demo.sh
 
 test: lint build unit ## Runs formatting, lints and all tests, those on a real control plane included
+
+# One command a line: each is a search of its own and says how far it is.
+sweep: tools ## Runs the long searches for faults: SCHEDULES schedules of the simulator from FIRST_SEED on
+	$(call stage,schedules of the simulator,DRIFTLESS_SCHEDULES=$(SCHEDULES) DRIFTLESS_FIRST_SEED=$(FIRST_SEED) \
+		cargo test $(LOCKED) --package test-kit --test schedules)
 
 bench: build devcluster ## Measures N="100 500" Applications against a bare client; writes target/bench.json
 	$(call stage,build bench,cargo build $(LOCKED) --release --package bench)

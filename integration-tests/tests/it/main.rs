@@ -16,6 +16,7 @@ mod healing;
 mod http;
 mod install;
 mod live_kinds;
+mod model;
 mod one_owner;
 mod projects;
 mod reading;

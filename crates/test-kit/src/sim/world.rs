@@ -337,6 +337,10 @@ impl World {
                 if matches!(change, WatchChange::Object(_)) && self.draw(12) == 1 {
                     self.daemons[at].report(&watched, change.clone());
                 }
+                if at + 1 == self.daemons.len() {
+                    self.daemons[at].report(&watched, change);
+                    break;
+                }
                 self.daemons[at].report(&watched, change.clone());
             }
         }

@@ -37,6 +37,7 @@ impl Schedule {
     fn end_faults(&mut self) {
         self.world.faults = Box::new(|_| None);
         self.world.lagging.clear();
+        self.world.server.unreachable.clear();
         let git = &mut self.world.git;
         (git.failure, git.lie) = (None, None);
         git.broken.clear();

@@ -54,12 +54,17 @@ impl Schedule {
 
     pub(super) fn touch_watches(&mut self) {
         let gvk = kind(&mut self.rng);
-        match self.rng.below(3) {
-            0 => {
+        match self.rng.below(7) {
+            6 => {
+                let hidden = self.rng.one_in(2);
+                self.world.note(&format!("-- discovery does not reach example.com: {hidden}"));
+                self.world.server.unreachable = if hidden { vec!["example.com/v1".to_owned()] } else { Vec::new() };
+            }
+            0 | 1 => {
                 self.world.note(&format!("-- the watch of {} breaks", gvk.kind));
                 self.world.break_watch(&gvk);
             }
-            1 => {
+            2 | 3 => {
                 self.world.note(&format!("-- the watch of {} is dropped", gvk.kind));
                 self.world.drop_watch(&gvk);
             }

@@ -7,13 +7,22 @@ use serde_json::{Value, json};
 use super::Schedule;
 use super::plan::{APPS, LOOSE};
 use super::shape::{Edits, Family};
-use crate::sim::build::{app_key, map_key};
-use crate::sim::server::key;
+use crate::sim::build::{app_key, config_map, map_key};
+use crate::sim::server::{Force, key};
 use crate::sim::world::application_key;
 
 impl Schedule {
     pub(super) fn touch_objects(&mut self) {
-        match self.rng.below(5) {
+        match self.rng.below(7) {
+            5 => {
+                let key = match self.rng.below(3) {
+                    0 => key("apiextensions.k8s.io", "CustomResourceDefinition", "", "widgets.example.com"),
+                    _ => key("argoproj.io", "AppProject", "argocd", "default"),
+                };
+                self.world.note(&format!("-- {key} is deleted by hand"));
+                let _ = self.world.server.delete(&key, "", "", PropagationPolicy::Background);
+            }
+            6 => self.apply_rival(),
             0 | 1 => {
                 let name = *self.rng.pick(&["s0", "s1", "s2", "l0", "l1", "l2", "l3"]);
                 let value = format!("foreign {}", self.rng.below(3));
@@ -39,6 +48,22 @@ impl Schedule {
                 });
             }
             _ => self.guard(),
+        }
+    }
+
+    /// Another controller applies what it wants of an object, by force.
+    fn apply_rival(&mut self) {
+        let name = *self.rng.pick(&["s0", "s1", "l0", "l1"]);
+        let mut map = config_map(name, "rival");
+        map["metadata"]["namespace"] = "shop".into();
+        map["metadata"]["labels"]["rival"] = "yes".into();
+        if self.rng.one_in(2) {
+            map.as_object_mut().unwrap().remove("data");
+        }
+        if self.world.server.get(&map_key(name)).is_some_and(|map| !map.is_deleting()) {
+            self.world.note(&format!("-- rival applies {name}: {map}"));
+            let map = kube_object::Object::from_value(map).unwrap();
+            let _ = self.world.server.apply_as("rival", Force::Yes, &map);
         }
     }
 
@@ -104,7 +129,8 @@ impl Schedule {
     fn terminate(&mut self, name: &str) {
         self.world.note(&format!("-- the operation of {name} is to end"));
         self.edit(name, |app| {
-            if app["operation"].is_object() && app["status"]["operationState"].is_object() {
+            // Of a state that is left over from an operation before, it would not be said which of the two is to end.
+            if app["operation"].is_object() && app["status"]["operationState"]["phase"] == "Running" {
                 app["status"]["operationState"]["phase"] = "Terminating".into();
             }
         });

@@ -46,12 +46,15 @@ const FINALIZERS: [&str; 3] = [
 
 impl Shape {
     pub(super) fn draw(rng: &mut Rng) -> Self {
+        let kinds = rng.one_in(3);
+        // Who has objects of a kind that another Application defines needs attempts until it is served.
+        let retry = (!kinds && rng.one_in(2)).then(|| *rng.pick(&[0, 1, 3]));
         Self {
             family: if rng.one_in(3) { Family::OfRoot } else { Family::ByHand },
             edits: if rng.one_in(3) { Edits::Specs } else { Edits::None },
             finalizer: rng.one_in(2).then(|| *rng.pick(&FINALIZERS)),
-            retry: rng.one_in(2).then(|| *rng.pick(&[0, 1, 3])),
-            kinds: rng.one_in(3),
+            retry,
+            kinds,
             rollout_seconds: *rng.pick(&[0, 2, 30]),
             establishing_millis: *rng.pick(&[0, 300, 4000]),
         }

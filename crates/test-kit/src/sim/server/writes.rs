@@ -8,7 +8,7 @@ use reconciler::WatchChange;
 use serde_json::{Map, Value, json};
 
 use super::errors::{conflict, missing_namespace, not_found, owned_by_others, terminating_namespace, unknown_kind};
-use super::fields::{Owner, Owners, leaves, remove_leaf, set_leaf};
+use super::fields::{Owner, Owners, Path, leaves, remove_leaf, set_leaf};
 use super::{Server, Stored, key, object_of};
 
 /// The manager that an apply of the engine is sent as.
@@ -44,6 +44,18 @@ struct Next {
 }
 
 impl Server {
+    /// Creates an object as a manager.
+    pub fn create_as(&mut self, manager: &str, object: &Object) -> Result<Object, ApiError> {
+        let key = object.key(ClusterId::in_cluster());
+        self.check_place(&key, &object.gvk(), true)?;
+        if self.stored.contains_key(&key) {
+            return Err(super::error(409, "AlreadyExists", &format!("{key} already exists")));
+        }
+        let stored = self.update(&key, &Owner::updating(manager), object.clone());
+        self.collect_garbage();
+        Ok(stored)
+    }
+
     /// Applies an object with force, as the engine does.
     pub fn apply(&mut self, object: &Object) -> Result<Object, ApiError> {
         self.apply_as(OURS, Force::Yes, object)
@@ -83,8 +95,8 @@ impl Server {
         let before = leaves(&next);
         let changed: Vec<_> = wanted.iter().filter(|(path, value)| before.get(*path) != Some(*value)).collect();
         if force == Force::No {
-            let holders = |(path, _): &(&Vec<String>, &&Value)| {
-                owners.others_at(path, &owner).map(|other| other.manager.clone()).collect::<Vec<_>>()
+            let holders = |(path, _): &(&Path, &&Value)| {
+                owners.others_at(path, &owner).map(|other| other.manager.to_string()).collect::<Vec<_>>()
             };
             let holders: BTreeSet<String> = changed.iter().flat_map(holders).collect();
             if !holders.is_empty() {
@@ -101,6 +113,11 @@ impl Server {
 
     /// Patches an object as the engine writes Applications.
     pub fn merge_patch(&mut self, key: &ObjectKey, patch: &Value) -> Result<Object, ApiError> {
+        self.merge_patch_as(STATUS, key, patch)
+    }
+
+    /// Patches an object as a manager.
+    pub fn merge_patch_as(&mut self, manager: &str, key: &ObjectKey, patch: &Value) -> Result<Object, ApiError> {
         let Some(old) = self.get(key) else { return Err(not_found(&key.kind, &key.name)) };
         let expected = patch.pointer("/metadata/resourceVersion").and_then(Value::as_str);
         if expected.is_some_and(|version| version != old.resource_version()) {
@@ -108,7 +125,7 @@ impl Server {
         }
         let mut value = old.clone().into_value();
         apply_merge_patch(&mut value, patch);
-        let stored = self.update(key, &Owner::updating(STATUS), object_of(value));
+        let stored = self.update(key, &Owner::updating(manager), object_of(value));
         self.collect_garbage();
         Ok(stored)
     }
@@ -144,7 +161,8 @@ impl Server {
     }
 
     /// Stores what somebody sends in full; what differs is the sender's then.
-    pub(super) fn update(&mut self, key: &ObjectKey, owner: &Owner, next: Object) -> Object {
+    pub(super) fn update(&mut self, key: &ObjectKey, owner: &Owner, mut next: Object) -> Object {
+        drop_empty(next.metadata_map_mut());
         let old = self.stored.get(key);
         let mut owners = old.map(|old| old.owners.clone()).unwrap_or_default();
         let before = old.map(|old| leaves(&old.object)).unwrap_or_default();
@@ -201,10 +219,16 @@ impl Server {
         let created = old.map_or_else(now, |old| {
             old.object.get(&["metadata", "creationTimestamp"]).and_then(Value::as_str).map_or_else(now, str::to_owned)
         });
-        let entries = owners.entries(next.api_version());
+        let known =
+            old.filter(|old| old.owners == *owners).and_then(|old| old.object.get(&["metadata", "managedFields"]));
+        let entries = known.cloned().unwrap_or_else(|| owners.entries(next.api_version()));
+        let counts = counts_generations(&next);
         let meta = next.metadata_map_mut();
         meta.insert("uid".to_owned(), uid.into());
-        meta.insert("generation".to_owned(), generation.into());
+        if counts {
+            meta.insert("generation".to_owned(), generation.into());
+        }
+        drop_empty(meta);
         meta.entry("creationTimestamp").or_insert_with(|| created.into());
         meta.insert("resourceVersion".to_owned(), version.into());
         meta.insert("managedFields".to_owned(), entries);
@@ -226,6 +250,25 @@ impl Server {
             Some(_) => Ok(()),
         }
     }
+}
+
+/// Tells whether objects of a kind have a generation.
+fn counts_generations(object: &Object) -> bool {
+    let is_core = object.api_version() == "v1";
+    !(is_core && ["ConfigMap", "Secret", "Service", "ServiceAccount", "Namespace"].contains(&object.kind()))
+}
+
+/// Drops what the server does not keep when it is empty.
+fn drop_empty(metadata: &mut Map<String, Value>) {
+    for name in ["labels", "annotations", "finalizers", "ownerReferences"] {
+        if metadata.get(name).is_some_and(is_empty) {
+            metadata.remove(name);
+        }
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.as_object().is_some_and(Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
 }
 
 fn bare(object: &Object) -> Object {
@@ -251,10 +294,12 @@ fn is_same_intent(one: &Object, other: &Object) -> bool {
 
 /// Compares all but what the server writes itself.
 fn is_same(old: &Stored, next: &Object, owners: &Owners) -> bool {
-    let metadata = |object: &Object| object.get(&["metadata"]).and_then(Value::as_object).cloned().unwrap_or_default();
+    let none = Map::new();
+    let [before, after] =
+        [&old.object, next].map(|object| object.get(&["metadata"]).and_then(Value::as_object).unwrap_or(&none));
     old.owners == *owners
         && is_same_map(old.object.fields(), next.fields(), |name| name != "metadata")
-        && is_same_map(&metadata(&old.object), &metadata(next), |name| !WRITTEN_BY_THE_SERVER.contains(&name))
+        && is_same_map(before, after, |name| !WRITTEN_BY_THE_SERVER.contains(&name))
 }
 
 fn is_same_map(one: &Map<String, Value>, other: &Map<String, Value>, counts: impl Fn(&str) -> bool) -> bool {

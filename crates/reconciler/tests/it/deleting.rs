@@ -301,7 +301,7 @@ fn an_object_that_another_application_moves_to_meanwhile_is_left_to_it() {
     world.server.create(cascading("early", FINALIZER));
     world.start();
     world.server.create(application_with("web", |app| app["spec"]["destination"]["namespace"] = "default".into()));
-    world.seconds(400);
+    world.seconds(60);
     world.assert_well("web");
     let app = |name| key("argoproj.io", "Application", "argocd", name);
     world.server.edit(&app("web"), "kubectl-edit", |app| app["spec"]["destination"]["namespace"] = "shop".into());

@@ -5,7 +5,8 @@ use kube_object::ApiError;
 use reconciler::{Call, Effect, Event, Leadership};
 use serde_json::{Value, json};
 use test_kit::sim::{
-    Fault, Rollouts, World, application, application_with, config_map, conflict, deployment, error, in_wave, key,
+    Fault, Order, Rng, Rollouts, World, application, application_with, config_map, conflict, deployment, error,
+    in_wave, key, repo,
 };
 
 fn is_apply(effect: &Effect) -> bool {
@@ -432,16 +433,23 @@ fn an_operation_on_a_spec_that_cannot_be_used_waits_between_its_attempts() {
 
 #[test]
 fn an_operation_goes_on_when_the_branch_moves_to_the_same_manifests_before_it_starts() {
-    let mut world = world_with_manual(&[config_map("a", "1")]);
-    request(&mut world, "web", &json!({}));
-    world.assert_well("web");
-    // What is in force stays the commit that the manifests came with; the operation is about the newest one.
-    world.commit(&[("other", &[config_map("z", "1")])]);
-    world.faults = Box::new(|effect| is_write(effect).then(|| Fault::Refused(ApiError::no_answer("connection reset"))));
-    request(&mut world, "web", &json!({}));
-    world.commit(&[("other", &[config_map("z", "2")])]);
-    heal_faults(&mut world);
-    world.seconds(60);
-    assert_eq!(world.phase("web"), Some(OperationPhase::Succeeded));
-    assert!(world.application("web").operation.is_none());
+    for seed in 0..60 {
+        let mut world = world_with_manual(&[config_map("a", "1")]);
+        request(&mut world, "web", &json!({}));
+        world.assert_well("web");
+        // What is in force stays the commit that the manifests came with; the operation is about the newest one.
+        world.commit(&[("other", &[config_map("z", "1")])]);
+        world.order = Order::Drawn(Rng::new(seed));
+        world.server.edit(&key("argoproj.io", "Application", "argocd", "web"), "argocd-server", |app| {
+            app["operation"] = json!({"sync": {}});
+        });
+        for _ in 0..seed % 12 {
+            world.step();
+        }
+        world.git.commit(&[("other", &[config_map("z", "2")])]);
+        world.handle(vec![Event::RepoChanged(repo())]);
+        world.seconds(30);
+        assert_eq!(world.phase("web"), Some(OperationPhase::Succeeded), "seed {seed}");
+        assert!(world.application("web").operation.is_none(), "seed {seed}");
+    }
 }

@@ -312,7 +312,10 @@ fn a_new_leader_learns_of_kinds_that_came_while_it_followed() {
     world.seconds(10);
     world.assert_well("web");
     world.git.commit(&[("web", &defined)]);
+    world.faults = Box::new(|effect| matches!(effect, Effect::Discover(_)).then_some(Fault::Held));
     world.hand_over();
+    world.seconds(5);
+    world.release();
     world.seconds(10);
     world.assert_well("web");
     assert!(world.server.get(&key("example.com", "Widget", "shop", "w")).is_none());

@@ -4,6 +4,8 @@
 //! run alone, with everything that happens on standard error, by
 //! `DRIFTLESS_SEED=17 cargo test -p test-kit --test schedules`.
 
+#![expect(clippy::panic, reason = "a test that cannot go on fails")]
+
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;

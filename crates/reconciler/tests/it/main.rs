@@ -1,6 +1,6 @@
 //! The loop in a scripted world: the effects that it asks for are performed by the model of `test_kit::sim`.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod deleting;
 mod healing;

@@ -62,6 +62,8 @@ impl Schedule {
             "spec": {
                 "sourceRepos": ["*"], "destinations": [{"server": "*", "namespace": "shop"}],
                 "namespaceResourceBlacklist": [{"group": "", "kind": "ConfigMap"}],
+                // A kind that nothing renders or records any more is not found again after a restart.
+                "clusterResourceWhitelist": [{"group": "*", "kind": "*"}],
             },
         }));
         match shape.edits {

@@ -77,9 +77,8 @@ impl Both {
                 last = shown(Some(live.clone()), &real_names);
                 last == expected
             });
-            if AssertUnwindSafe(reached).catch_unwind().await.is_err() {
-                panic!("{target} after {request:?}\nis in the model {expected:#}\nand really {last:#}");
-            }
+            let is_reached = AssertUnwindSafe(reached).catch_unwind().await.is_ok();
+            assert!(is_reached, "{target} after {request:?}\nis in the model {expected:#}\nand really {last:#}");
         }
     }
 
@@ -240,7 +239,9 @@ fn shown(object: Option<Value>, names: &BTreeMap<String, String>) -> Value {
     let Some(mut object) = object.filter(|object| !object.is_null()) else { return Value::Null };
     // A list leaves them out of its items.
     let all = object.as_object_mut().unwrap();
-    (all.remove("apiVersion"), all.remove("kind"));
+    for name in ["apiVersion", "kind"] {
+        all.remove(name);
+    }
     let metadata = object["metadata"].as_object_mut().unwrap();
     let owners = metadata.remove("managedFields").map(|entries| owners(&entries)).unwrap_or_default();
     for name in ["uid", "resourceVersion", "creationTimestamp", "deletionGracePeriodSeconds"] {

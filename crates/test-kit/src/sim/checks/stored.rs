@@ -46,8 +46,8 @@ fn check_intent(before: &Object, after: &Object) -> Result<(), String> {
     if let Some(added) = new.iter().find(|name| !old.contains(name)) {
         return Err(format!("the finalizer {added} was added"));
     }
-    let removed = old.iter().filter(|name| !new.contains(name));
-    match removed.filter(|name| !before.is_deleting() || !CASCADES.contains(&name.as_str())).next() {
+    let mut removed = old.iter().filter(|name| !new.contains(name));
+    match removed.find(|name| !before.is_deleting() || !CASCADES.contains(&name.as_str())) {
         Some(name) => Err(format!("the finalizer {name} was removed")),
         None => Ok(()),
     }

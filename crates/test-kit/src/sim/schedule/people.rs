@@ -170,7 +170,7 @@ impl Schedule {
     }
 
     fn edit_spec(&mut self, name: &str) {
-        let change: (&str, fn(&mut Value)) = *self.rng.pick(&EDITS);
+        let change = *self.rng.pick(&EDITS);
         self.world.note(&format!("-- the spec of {name} is edited: {}", change.0));
         self.edit(name, |app| change.1(&mut app["spec"]));
     }
@@ -205,8 +205,11 @@ impl Schedule {
     }
 }
 
+/// A change of a spec, with its name.
+type Edit = (&'static str, fn(&mut Value));
+
 /// What people make of a spec.
-const EDITS: [(&str, fn(&mut Value)); 7] = [
+const EDITS: [Edit; 7] = [
     ("another path", |spec| spec["source"]["path"] = "alt".into()),
     ("a path that is not there", |spec| spec["source"]["path"] = "nowhere".into()),
     ("another project", |spec| spec["project"] = "strict".into()),

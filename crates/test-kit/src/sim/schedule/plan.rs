@@ -46,7 +46,10 @@ impl Plan {
     /// Gives objects a place anew.
     pub(super) fn change(&mut self, rng: &mut Rng) {
         self.round += 1;
-        let place = |rng: &mut Rng| Place { app: *rng.pick(&APPS), value: rng.below(3) };
+        let place = |rng: &mut Rng| {
+            let app = *rng.pick(&APPS);
+            Place { app, value: rng.below(3) }
+        };
         for name in ALWAYS {
             if !self.places.contains_key(name) || rng.one_in(3) {
                 self.places.insert(name, place(rng));

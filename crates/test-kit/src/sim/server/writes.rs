@@ -183,10 +183,11 @@ impl Server {
         }
         let version = self.next_version();
         let old = self.stored.get(key);
-        let uid = old.map(|old| old.object.uid().to_owned()).unwrap_or_else(|| {
+        let draw_uid = || {
             self.last_uid += 1;
             format!("uid-{}", self.last_uid)
-        });
+        };
+        let uid = old.map_or_else(draw_uid, |old| old.object.uid().to_owned());
         let next = self.completed(next, &owners, self.stored.get(key), version, uid);
         let gvk = next.gvk();
         if next.is_deleting() && !is_held(&next) && self.is_empty_namespace(key) {

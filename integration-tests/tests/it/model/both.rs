@@ -249,6 +249,8 @@ fn shown(object: Option<Value>, names: &BTreeMap<String, String>) -> Value {
     }
     if let Some(at) = metadata.get_mut("deletionTimestamp") {
         *at = true.into();
+        // How often going counts depends on the kind and on how it goes.
+        metadata.remove("generation");
     }
     for reference in metadata.get_mut("ownerReferences").and_then(Value::as_array_mut).into_iter().flatten() {
         let uid = reference["uid"].as_str().unwrap_or_default();

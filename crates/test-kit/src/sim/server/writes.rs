@@ -163,6 +163,10 @@ impl Server {
     /// Stores what somebody sends in full; what differs is the sender's then.
     pub(super) fn update(&mut self, key: &ObjectKey, owner: &Owner, mut next: Object) -> Object {
         drop_empty(next.metadata_map_mut());
+        let is_flat = matches!(next.kind(), "ConfigMap" | "Secret");
+        if is_flat && next.get(&["data"]).is_some_and(is_empty) {
+            next.fields_mut().remove("data");
+        }
         let old = self.stored.get(key);
         let mut owners = old.map(|old| old.owners.clone()).unwrap_or_default();
         let before = old.map(|old| leaves(&old.object)).unwrap_or_default();
@@ -188,7 +192,8 @@ impl Server {
             format!("uid-{}", self.last_uid)
         };
         let uid = old.map_or_else(draw_uid, |old| old.object.uid().to_owned());
-        let next = self.completed(next, &owners, self.stored.get(key), version, uid);
+        let before = old.map(|old| old.object.resource_version().to_owned());
+        let mut next = self.completed(next, &owners, self.stored.get(key), version, uid);
         let gvk = next.gvk();
         if next.is_deleting() && !is_held(&next) && self.is_empty_namespace(key) {
             self.stored.remove(key);
@@ -196,6 +201,10 @@ impl Server {
             self.told.push((gvk, WatchChange::Deleted(Box::new(next.clone()))));
             if key.kind == "CustomResourceDefinition" {
                 self.drop_kind(&next);
+            }
+            // Who removed the last finalizer is answered with the version before; only watches hear of the last one.
+            if let Some(before) = before {
+                next.metadata_map_mut().insert("resourceVersion".to_owned(), before.into());
             }
             return next;
         }

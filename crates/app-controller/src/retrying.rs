@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use backon::{ExponentialBuilder, Retryable};
+use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
 use kube_object::{ApiError, ErrorClass};
 
 /// Further attempts at a request that is to be carried out.
@@ -19,16 +19,24 @@ where
     S: FnMut() -> F,
     F: Future<Output = Result<T, ApiError>>,
 {
-    let waits =
-        ExponentialBuilder::new().with_min_delay(FIRST_WAIT).with_factor(2.0).with_max_times(attempts).with_jitter();
-    send.retry(waits)
+    send.retry(builder(attempts))
         .when(|error: &ApiError| error.class() == ErrorClass::Retry && may_go_on())
         .adjust(|error, planned| planned.map(|planned| wait_of(error, planned)))
         .notify(|error, wait| tracing::debug!(code = error.code, %error, ?wait, "the request is repeated"))
         .await
 }
 
-fn wait_of(error: &ApiError, planned: Duration) -> Duration {
+/// Returns the waits between attempts.
+pub(crate) fn waits(attempts: usize) -> impl Iterator<Item = Duration> {
+    builder(attempts).build()
+}
+
+fn builder(attempts: usize) -> ExponentialBuilder {
+    ExponentialBuilder::new().with_min_delay(FIRST_WAIT).with_factor(2.0).with_max_times(attempts).with_jitter()
+}
+
+/// Returns how long to wait after a failure: as planned, or longer when the server asks for it.
+pub(crate) fn wait_of(error: &ApiError, planned: Duration) -> Duration {
     let asked = error.retry_after.map(|seconds| Duration::from_secs(u64::from(seconds)).min(LONGEST_WAIT));
     asked.map_or(planned, |asked| asked.max(planned))
 }

@@ -129,6 +129,8 @@ impl Cluster {
                 let served = with_unreachable(*served, self.served.as_deref());
                 if self.served.as_deref() == Some(&served) {
                     return if self.discovery.waiting.is_empty() {
+                        // Nothing is missing: what comes next is a new trouble.
+                        self.discovery.waits = 0;
                         BTreeSet::new()
                     } else {
                         self.rediscover_later(now)
@@ -391,3 +393,6 @@ fn with_unreachable(served: ApiResources, before: Option<&ApiResources>) -> ApiR
     ApiResources::new(known().chain(lost).cloned(), served.server_version())
         .with_incomplete(served.incomplete().to_vec())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
@@ -116,11 +117,22 @@ impl Cluster {
     ///
     /// # Panics
     /// After [`DEADLINE`], with the object last seen.
-    pub async fn wait_for(&self, target: &ObjectRef, what: &str, mut wanted: impl FnMut(&Value) -> bool) -> Value {
+    pub async fn wait_for(&self, target: &ObjectRef, what: &str, wanted: impl FnMut(&Value) -> bool) -> Value {
+        self.wait_within(DEADLINE, target, what, wanted).await
+    }
+
+    /// Waits as [`Cluster::wait_for`] does, for another time than [`DEADLINE`].
+    pub async fn wait_within(
+        &self,
+        limit: Duration,
+        target: &ObjectRef,
+        what: &str,
+        mut wanted: impl FnMut(&Value) -> bool,
+    ) -> Value {
         let mut states = Box::pin(watcher::watch_object(target.api(&self.client), &target.name).default_backoff());
         let mut last = Value::Null;
         let mut error = None;
-        let reached = tokio::time::timeout(DEADLINE, async {
+        let reached = tokio::time::timeout(limit, async {
             while let Some(state) = states.next().await {
                 match state {
                     Ok(state) => {
@@ -139,7 +151,7 @@ impl Cluster {
                 metadata.remove("managedFields");
             }
             let error = error.map(|e| format!("\nthe watch fails: {e}")).unwrap_or_default();
-            panic!("waited {} s for {target}: {what}{error}\nlast seen: {last:#}", DEADLINE.as_secs());
+            panic!("waited {} s for {target}: {what}{error}\nlast seen: {last:#}", limit.as_secs());
         }
         last
     }

@@ -41,11 +41,11 @@ impl DaemonBuilder {
             variables: Vec::new(),
             directory: directory.to_owned(),
         };
-        let address_file = builder.address_file();
+        let (address_file, data_directory) = (builder.address_file(), builder.data_directory());
         builder
             .flag("--kubeconfig", kubeconfig)
             .flag("--namespace", namespace)
-            .flag("--data-dir", directory.join("data"))
+            .flag("--data-dir", data_directory)
             .flag("--address-file", address_file)
             .flag("--http-listen", "127.0.0.1:0")
             .flag("--metrics-listen", "127.0.0.1:0")
@@ -95,6 +95,11 @@ impl DaemonBuilder {
         (status, daemon.log())
     }
 
+    /// Gives the directory that the daemon keeps its data in.
+    fn data_directory(&self) -> PathBuf {
+        self.directory.join("data")
+    }
+
     fn address_file(&self) -> PathBuf {
         self.directory.join("addresses.json")
     }
@@ -128,6 +133,12 @@ impl Daemon {
         std::fs::read_to_string(self.builder.log_file()).unwrap_or_default()
     }
 
+    /// Empties the data directory of a daemon that does not run.
+    pub fn forget_data(&self) {
+        // It need not exist yet.
+        let _ = std::fs::remove_dir_all(self.builder.data_directory());
+    }
+
     /// Kills the daemon as a power cut would.
     pub async fn kill(&mut self) {
         send_signal("KILL", self.id());
@@ -148,6 +159,12 @@ impl Daemon {
         let mut child = self.child.take().expect("the daemon runs");
         let ended = tokio::time::timeout(DEADLINE, child.wait()).await;
         ended.expect("the daemon ends in time").expect("a child can be waited for")
+    }
+
+    /// Waits until the daemon has ended, however long that takes, and leaves it to be started again.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let child = self.child.as_mut().expect("the daemon was started");
+        child.wait().await.expect("a child can be waited for")
     }
 
     /// Starts a daemon that has ended again, with the same arguments and data.

@@ -19,6 +19,7 @@
 //! - All tests of a process share one control plane ([`Cluster::shared`]), started when first needed, or the cluster that `KUBECONFIG` names.
 //! - A test keeps apart from the others by an [`Environment`]: its own control-plane namespace, workload namespaces, repositories and Git server.
 //! - Waiting is done on watches, up to [`DEADLINE`], after which the test panics with the object last seen ([`Cluster::wait_for`]).
+//! - [`ApiProxy`] stands between a daemon and the API server: it records, holds back, and makes requests fail.
 //! - [`Daemon`] is a running `driftless controller`; the end of its log is shown when its test fails.
 //!
 //! Everything panics when it cannot do what it is asked. Tests are `#[tokio::test(flavor = "multi_thread")]`; clients belong to the
@@ -26,6 +27,7 @@
 
 #![expect(clippy::panic, reason = "a harness that cannot go on fails the test")]
 
+mod api_proxy;
 mod cluster;
 mod daemon;
 pub mod devcluster;
@@ -36,6 +38,7 @@ mod requests;
 
 use std::time::Duration;
 
+pub use api_proxy::{ApiProxy, ApiRequest, Kill, Moment, Refusal, Treatment, WatchEnd, listed};
 pub use cluster::Cluster;
 pub use daemon::{Daemon, DaemonBuilder};
 pub use devcluster::DevCluster;

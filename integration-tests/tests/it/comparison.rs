@@ -1,11 +1,10 @@
 //! The verdict: only what Git says and the cluster has not is a difference. The API server's own dry run is the judge of it.
 
-use integration_tests::{Cluster, Environment, ObjectRef, object};
+use integration_tests::{ApiProxy, ApiRequest, Cluster, Environment, ObjectRef, listed, object};
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use test_kit::{config_map, deployment};
 
-use crate::api_recorder::{ApiRecorder, ApiRequest, listed};
 use crate::reading::{app_of, has_sync, tracking_id, wait_explained, wait_settled};
 
 /// Manifests that differ in writing, not in meaning, from what the API server stores.
@@ -53,7 +52,7 @@ async fn assert_no_diff(cluster: &Cluster, target: &Value) {
 }
 
 /// Gives the requests that changed an object of a namespace or one of these.
-fn writes_to(recorder: &ApiRecorder, namespace: &str, name: &str) -> Vec<ApiRequest> {
+fn writes_to(recorder: &ApiProxy, namespace: &str, name: &str) -> Vec<ApiRequest> {
     let is_meant = |path: &str| path.contains(&format!("/{namespace}/")) || path.ends_with(name);
     recorder.writes().into_iter().filter(|write| is_meant(&write.path)).collect()
 }
@@ -65,7 +64,7 @@ async fn what_the_server_writes_in_its_own_way_is_no_difference() {
     let work = env.workload_namespace().await;
     let manifest = EVERYTHING.replace("{name}", &work);
     let commit = env.repo("app").write("app/everything.yaml", &manifest).commit("first");
-    let recorder = ApiRecorder::start(&env).await;
+    let recorder = ApiProxy::start(&env).await;
     let mut daemon = env.daemon().flag("--kubeconfig", recorder.kubeconfig()).start().await;
     env.cluster().apply(&app_of(&env, shop, "app", &work).automated().self_heal().prune().build()).await;
     wait_settled(&env, shop, &commit).await;
@@ -173,7 +172,7 @@ async fn objects_of_a_client_side_apply_are_taken_over_with_their_next_change() 
     }
     let commit = repo.commit("first");
 
-    let recorder = ApiRecorder::start(&env).await;
+    let recorder = ApiProxy::start(&env).await;
     let daemon = env.daemon().flag("--kubeconfig", recorder.kubeconfig()).start().await;
     cluster.apply(&app_of(&env, shop, "app", &work).automated().self_heal().prune().build()).await;
     let app = env.wait_app(shop, "Synced at once", |app| has_sync(app, "Synced")).await;

@@ -1,11 +1,10 @@
 //! Deleting an Application: what goes with it, in which order, and what stays.
 
 use http::Method;
-use integration_tests::{Environment, ObjectRef, object};
+use integration_tests::{ApiProxy, ApiRequest, Environment, ObjectRef, object};
 use serde_json::{Value, json};
 use test_kit::{config_map, deployment};
 
-use crate::api_recorder::{ApiRecorder, ApiRequest};
 use crate::reading::{app_of, has_sync, phase, wait_settled};
 
 /// A finalizer of nobody, by which a test decides when an object goes.
@@ -37,7 +36,7 @@ async fn release(env: &Environment, held: &ObjectRef) {
 async fn finalizer_and_options_decide_what_goes_with_an_application() {
     let env = Environment::new("del-what").await;
     let ns = env.workload_namespace().await;
-    let recorder = ApiRecorder::start(&env).await;
+    let recorder = ApiProxy::start(&env).await;
     let kept = annotated(config_map("kept", &[]), "argocd.argoproj.io/sync-options", "Delete=false");
     let repo = env.repo("app");
     let commit = repo
@@ -99,7 +98,7 @@ async fn finalizer_and_options_decide_what_goes_with_an_application() {
 async fn higher_waves_go_before_lower_ones() {
     let env = Environment::new("del-waves").await;
     let ns = env.workload_namespace().await;
-    let recorder = ApiRecorder::start(&env).await;
+    let recorder = ApiProxy::start(&env).await;
     let repo = env.repo("app");
     let commit = repo
         .write("app/0.json", in_wave(config_map("zero", &[]), "-3").to_string())

@@ -1,11 +1,9 @@
 //! The daemon over HTTP: probes, metrics, the API of Argo CD, the page.
 
-use integration_tests::{Daemon, Environment};
+use integration_tests::{ApiProxy, Daemon, Environment};
 use serde_json::{Value, json};
 use test_kit::config_map;
 
-use crate::api_recorder::ApiRecorder;
-use crate::gate::Gate;
 use crate::reading::{app_of, wait_settled};
 use crate::web;
 
@@ -15,17 +13,17 @@ async fn a_daemon_is_ready_when_its_caches_are_filled() {
     let ns = env.workload_namespace().await;
     let commit = env.repo("app").write("app/cm.json", config_map("settings", &[]).to_string()).commit("first");
     env.cluster().apply(&app_of(&env, "http-ready", "app", &ns).automated().build()).await;
-    let recorder = ApiRecorder::start(&env).await;
-    let gate = Gate::closed(&env, &recorder).await;
-    let daemon = env.daemon().flag("--kubeconfig", gate.kubeconfig()).start().await;
-    gate.wait_held("GET /").await;
+    let proxy = ApiProxy::start(&env).await;
+    proxy.close();
+    let daemon = env.daemon().flag("--kubeconfig", proxy.kubeconfig()).start().await;
+    proxy.wait_held("GET /").await;
     for url in [daemon.url(), daemon.metrics_url()] {
         let ready = web::get(&format!("{url}/readyz")).await;
         assert_eq!(ready.status, 503, "{ready:?}");
         assert!(ready.body.contains("Applications have not been listed"), "{ready:?}");
         assert_eq!(web::get(&format!("{url}/healthz")).await.body, "ok\n");
     }
-    gate.open();
+    proxy.open();
     web::wait_ready(&daemon).await;
     let list = web::get(&format!("{}/api/v1/applications", daemon.url())).await.json();
     assert_eq!(list["items"][0]["metadata"]["name"], "http-ready", "what is ready shows all applications");

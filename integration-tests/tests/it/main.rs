@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
-mod api_recorder;
 mod api_types;
 mod app_of_apps;
 mod bad_input;
@@ -10,7 +9,6 @@ mod command_line;
 mod comparison;
 mod deletion;
 mod devcluster;
-mod gate;
 mod git;
 mod healing;
 mod http;

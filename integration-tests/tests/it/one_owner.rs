@@ -1,12 +1,10 @@
 //! One daemon acts, and what it writes overwrites nobody.
 
 use http::Method;
-use integration_tests::{Environment, object};
+use integration_tests::{ApiProxy, ApiRequest, Environment, listed, object};
 use serde_json::{Value, json};
 use test_kit::{config_map, deployment};
 
-use crate::api_recorder::{ApiRecorder, ApiRequest, listed};
-use crate::gate::Gate;
 use crate::reading::{app_of, history, message, operate, phase, wait_explained, wait_operated, wait_settled};
 use crate::versions::Versions;
 use crate::web;
@@ -21,7 +19,7 @@ async fn a_second_daemon_stands_by_and_takes_a_running_operation_over() {
     env.cluster().apply(&app_of(&env, "owner", "app", &ns).automated().build()).await;
     wait_settled(&env, "owner", &first).await;
 
-    let recorder = ApiRecorder::start(&env).await;
+    let recorder = ApiProxy::start(&env).await;
     let two = env.daemon_called("two").flag("--kubeconfig", recorder.kubeconfig()).start().await;
     web::wait_ready(&two).await;
     web::wait_leader(&two, false).await;
@@ -83,24 +81,22 @@ async fn a_users_write_that_comes_in_between_is_kept() {
     let ns = env.workload_namespace().await;
     let repo = env.repo("app");
     let first = repo.write("app/cm.json", config_map("settings", &[]).to_string()).commit("first");
-    let recorder = ApiRecorder::start(&env).await;
-    let gate = Gate::closed(&env, &recorder).await;
-    gate.open();
-    let daemon = env.daemon().flag("--kubeconfig", gate.kubeconfig()).flag("--reconciliation-timeout", "1h");
+    let proxy = ApiProxy::start(&env).await;
+    let daemon = env.daemon().flag("--kubeconfig", proxy.kubeconfig()).flag("--reconciliation-timeout", "1h");
     let _daemon = daemon.start().await;
     let app = app_of(&env, "owner-between", "app", &ns).set("/spec/source/repoURL", repo.file_url()).automated();
     env.cluster().apply(&app.build()).await;
     wait_settled(&env, "owner-between", &first).await;
 
-    gate.close();
+    proxy.close();
     let second = repo.write("app/new.json", config_map("new", &[]).to_string()).commit("second");
-    gate.wait_held("PATCH /apis/argoproj.io/v1alpha1").await;
+    proxy.wait_held("PATCH /apis/argoproj.io/v1alpha1").await;
     let edit = json!({"metadata": {"annotations": {"example.com/note": "mine"}}, "spec": {"info": [{"name": "by", "value": "jane"}]}});
     env.cluster().edit(&env.application("owner-between"), &edit).await;
-    recorder.forget();
-    gate.open();
+    proxy.forget();
+    proxy.open();
     let conflict = |request: &ApiRequest| request.method == Method::PATCH && request.status == 409;
-    recorder.wait_for("a conflict", 1, |request| conflict(request) && request.is_about("applications")).await;
+    proxy.wait_for("a conflict", 1, |request| conflict(request) && request.is_about("applications")).await;
     let app = wait_settled(&env, "owner-between", &second).await;
     assert_eq!(app["metadata"]["annotations"]["example.com/note"], "mine");
     assert_eq!(app["spec"]["info"], edit["spec"]["info"]);
@@ -114,7 +110,7 @@ async fn every_write_of_an_application_is_guarded() {
     let ns = env.workload_namespace().await;
     let repo = env.repo("app");
     let commit = repo.write("app/cm.json", config_map("settings", &[]).to_string()).commit("first");
-    let recorder = ApiRecorder::start(&env).await;
+    let recorder = ApiProxy::start(&env).await;
     let _daemon = env.daemon().flag("--kubeconfig", recorder.kubeconfig()).start().await;
     let app = app_of(&env, "owner-race", "app", &ns).resources_finalizer();
     env.cluster().apply(&app.build()).await;

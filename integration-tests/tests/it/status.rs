@@ -2,12 +2,11 @@
 
 use futures::StreamExt as _;
 use integration_tests::devcluster::poll;
-use integration_tests::{DEADLINE, Environment, ObjectRef, object};
+use integration_tests::{ApiProxy, DEADLINE, Environment, ObjectRef, listed, object};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use serde_json::{Value, json};
 use test_kit::{config_map, deployment};
 
-use crate::api_recorder::{ApiRecorder, listed};
 use crate::reading::{app_of, conditions, is_settled, wait_settled};
 use crate::web;
 
@@ -221,7 +220,7 @@ async fn conditions_are_sorted_and_keep_their_time() {
 async fn nothing_is_written_while_nothing_changes() {
     let env = Environment::new("status-idle").await;
     let ns = env.workload_namespace().await;
-    let recorder = ApiRecorder::start(&env).await;
+    let recorder = ApiProxy::start(&env).await;
     let repo = env.repo("app");
     let first = repo
         .write("app/cm.json", config_map("settings", &[]).to_string())

@@ -1,10 +1,9 @@
 //! Syncing: from a commit to live objects, prunes, failures and retries, operations on request, refreshes.
 
-use integration_tests::{Environment, object};
+use integration_tests::{ApiProxy, ApiRequest, Environment, listed, object};
 use serde_json::{Value, json};
 use test_kit::{config_map, deployment};
 
-use crate::api_recorder::{ApiRecorder, ApiRequest, listed};
 use crate::reading::{
     app_of, conditions, has_sync, history, message, operate, phase, result, row, tracking_id, wait_explained,
     wait_operated, wait_settled,
@@ -90,7 +89,7 @@ async fn requests_follow_what_changes() {
             .write(&format!("{name}/more.json"), config_map(&format!("{name}-more"), &[("a", "b")]).to_string());
     }
     let commit = repo.commit("first");
-    let recorder = ApiRecorder::start(&env).await;
+    let recorder = ApiProxy::start(&env).await;
     let daemon = env.daemon().flag("--kubeconfig", recorder.kubeconfig()).start().await;
     let [first, second, third] = &names;
     let apply = async |name: &str| env.cluster().apply(&app_of(&env, name, name, &work).automated().build()).await;

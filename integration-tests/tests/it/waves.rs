@@ -1,11 +1,10 @@
 //! Waves: one waits for the health of the one before, a person can end the wait, and a daemon that was killed goes on with it.
 
-use integration_tests::{Cluster, Environment, object};
+use integration_tests::{ApiProxy, Cluster, Environment, listed, object};
 use kube::api::ListParams;
 use serde_json::{Value, json};
 use test_kit::{config_map, deployment};
 
-use crate::api_recorder::{ApiRecorder, listed};
 use crate::reading::{
     app_of, conditions, history, message, phase, result, row, wait_explained, wait_operated, wait_settled,
 };
@@ -108,7 +107,7 @@ async fn a_killed_daemon_goes_on_where_it_was() {
     repo.write("app/one.json", in_wave(0, stuck_deployment("web")));
     repo.write("app/two.json", in_wave(1, config_map("two", &[])));
     let commit = repo.write("app/three.json", in_wave(2, config_map("three", &[]))).commit("first");
-    let recorder = ApiRecorder::start(&env).await;
+    let recorder = ApiProxy::start(&env).await;
     let mut daemon = env.daemon().flag("--kubeconfig", recorder.kubeconfig()).start().await;
     env.cluster().apply(&app_of(&env, shop, "app", &work).automated().build()).await;
     let stuck = wait_stuck(&env, shop, &work, "web").await;

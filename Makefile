@@ -41,9 +41,11 @@ demo: build devcluster ## Runs Driftless on examples/ until Ctrl-C; on a control
 test: lint build unit ## Runs formatting, lints and all tests, those on a real control plane included
 
 # One command a line: each is a search of its own and says how far it is.
-sweep: tools ## Runs the long searches for faults: SCHEDULES schedules of the simulator from FIRST_SEED on
+sweep: build devcluster ## Runs the long searches for faults: SCHEDULES schedules of the simulator from FIRST_SEED on, and all fault runs
 	$(call stage,schedules of the simulator,DRIFTLESS_SCHEDULES=$(SCHEDULES) DRIFTLESS_FIRST_SEED=$(FIRST_SEED) \
 		cargo test $(LOCKED) --package test-kit --test schedules)
+	$(call stage,sweep of crashes and faults,DRIFTLESS_BIN=$(CURDIR)/$(DRIFTLESS) DRIFTLESS_SWEEP=all \
+		cargo test $(LOCKED) --package integration-tests --test it -- --nocapture crashes:: faults:: outages::)
 
 bench: build devcluster ## Measures N="100 500" Applications against a bare client; writes target/bench.json
 	$(call stage,build bench,cargo build $(LOCKED) --release --package bench)

@@ -11,13 +11,13 @@ use test_kit::config_map;
 use crate::reading::{app_of, wait_settled};
 use crate::web;
 
-const NAMESPACE: &str = "argocd";
+pub(crate) const NAMESPACE: &str = "argocd";
 
 /// Where a pod finds its service account.
 const MOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /// Applies `config/install` to a cluster that has nothing yet, in each of the ways people do it.
-fn install(cluster: &Cluster, scratch: &Path) {
+pub(crate) fn install(cluster: &Cluster, scratch: &Path) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/install").canonicalize().unwrap();
     let directory = directory.to_str().unwrap();
     let first = &["apply", "--server-side", "--validate=strict", "--kustomize", directory][..];

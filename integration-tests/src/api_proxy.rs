@@ -180,12 +180,11 @@ async fn answer(
     shared.admit(&request).await;
     let treatment = shared.treatment(&request);
     match treatment {
-        Treatment::Pass => {}
+        Treatment::Pass | Treatment::LoseAnswer | Treatment::Kill(Kill { when: Moment::After, .. }) => {}
         Treatment::EndWatch { which, how } => shared.watches.end(which, how),
         Treatment::Refuse(refusal) => return Ok(refusal.response()),
         Treatment::Reset => return Err(reset(&socket)),
         Treatment::Hang | Treatment::Kill(Kill { when: Moment::Before, .. }) => return std::future::pending().await,
-        Treatment::LoseAnswer | Treatment::Kill(Kill { when: Moment::After, .. }) => {}
     }
     let is_watch = request.is_watch();
     // What has been sent is carried out, also when nobody is left to be answered.

@@ -117,7 +117,7 @@ impl Workload {
         if is_second && number % 5 == 3 {
             return None;
         }
-        let data = if is_second && number % 4 == 0 { "second" } else { "first" };
+        let data = if is_second && number.is_multiple_of(4) { "second" } else { "first" };
         let map = config_map(&format!("map-{number}"), &[("version", data)]);
         Some(match number % 6 {
             4 => in_wave(1, inside(&self.own_namespace, map)),

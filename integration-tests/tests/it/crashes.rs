@@ -53,7 +53,8 @@ async fn storm_of_crashes() {
                 writes = 0;
                 return Treatment::Pass;
             }
-            writes += u64::from(counts(request));
+            // A life begins with a dry run of each object that is in doubt: those are no progress.
+            writes += u64::from(request.is_write());
             if writes <= every {
                 return Treatment::Pass;
             }

@@ -69,6 +69,11 @@ impl State {
         self.apps.get(app)?.reason.as_ref()
     }
 
+    /// Explains an Application, then each of its objects, as readers are told.
+    pub fn explanations(&self, app: &AppKey) -> Vec<(Option<Box<str>>, Reason)> {
+        self.apps.get(app).map(|app| crate::publish::explanations(app)).unwrap_or_default()
+    }
+
     /// Returns when an Application is looked at next even if nothing happens.
     pub fn wake_of(&self, app: &AppKey) -> Option<Timestamp> {
         self.apps.get(app)?.wake_at

@@ -35,7 +35,7 @@ impl State {
 }
 
 /// Explains the Application, then each object that is not simply as Git says.
-fn explanations(app: &AppState) -> Vec<(Option<Box<str>>, Reason)> {
+pub(crate) fn explanations(app: &AppState) -> Vec<(Option<Box<str>>, Reason)> {
     let mut lines: Vec<(Option<Box<str>>, Reason)> = app.reason.iter().map(|reason| (None, reason.clone())).collect();
     let resources = app.running_view().comparison.iter().flat_map(|comparison| &comparison.resources);
     for resource in resources {

@@ -152,7 +152,9 @@ async fn events_tell_of_operations_and_of_changes_of_status() {
     // What changes with the start or the end of an operation is told in its Event.
     let mut wanted = Vec::new();
     let missing = "; Updated health status: Missing -> Healthy";
-    for (revision, becomes, health) in [(&first, "", missing), (&second, "; Updated sync status: Synced -> OutOfSync", "")] {
+    for (revision, becomes, health) in
+        [(&first, "", missing), (&second, "; Updated sync status: Synced -> OutOfSync", "")]
+    {
         wanted.push(("OperationStarted", format!("Initiated automated sync to '{revision}'{becomes}")));
         let ended = format!("Sync operation to {revision} succeeded; Updated sync status: OutOfSync -> Synced{health}");
         wanted.push(("OperationCompleted", ended));

@@ -6,11 +6,10 @@ mod statuses;
 
 use std::collections::BTreeMap;
 
-use integration_tests::{Environment, ObjectRef, object};
+use integration_tests::{ApiProxy, ApiRequest, Environment, ObjectRef, listed, object};
 use serde_json::{Value, json};
 use test_kit::FixtureRepo;
 
-use crate::api_recorder::{ApiRecorder, ApiRequest, listed};
 use crate::reading::{app_of, wait_explained, wait_settled};
 use objects::{MANAGER, Way};
 use statuses::Past;
@@ -110,7 +109,7 @@ fn counted<'r>(members: &[Member], requests: impl Iterator<Item = &'r ApiRequest
     counts
 }
 
-fn dry_runs(members: &[Member], recorder: &ApiRecorder) -> BTreeMap<String, usize> {
+fn dry_runs(members: &[Member], recorder: &ApiProxy) -> BTreeMap<String, usize> {
     let requests = recorder.requests();
     counted(members, requests.iter().filter(|request| request.query.contains("dryRun=")))
 }
@@ -118,7 +117,7 @@ fn dry_runs(members: &[Member], recorder: &ApiRecorder) -> BTreeMap<String, usiz
 #[tokio::test(flavor = "multi_thread")]
 async fn what_argo_cd_left_is_taken_over_without_a_write() {
     let Left { env, repo, members } = leave_everything("swap").await;
-    let recorder = ApiRecorder::start(&env).await;
+    let recorder = ApiProxy::start(&env).await;
     let mut daemon = env.daemon().flag("--kubeconfig", recorder.kubeconfig()).start().await;
     for app in members.iter().map(|member| &member.app).chain([&env.app_name("root")]) {
         wait_explained(&daemon, env.namespace(), app, "Synced").await;
@@ -153,7 +152,7 @@ fn bodies(requests: &[ApiRequest]) -> String {
 }
 
 /// Asserts that each object that changed in Git was applied once, with its ownership moved right before, and no other was written.
-async fn check_writes(env: &Environment, member: &Member, recorder: &ApiRecorder) {
+async fn check_writes(env: &Environment, member: &Member, recorder: &ApiProxy) {
     let (before, after) = (member.targets(&objects::first(&member.id)), member.targets(&objects::second(&member.id)));
     let requests = recorder.requests();
     let mut expected = 0;

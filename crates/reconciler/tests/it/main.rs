@@ -9,3 +9,4 @@ mod pruning;
 mod sharing;
 mod sources;
 mod syncing;
+mod why;

@@ -2,12 +2,12 @@
 
 use application_api::{Reason, Wake};
 use jiff::SignedDuration;
+use reconciler::{Call, Effect, Event, Leadership, RenderFailure};
 use serde_json::{Value, json};
-
-use super::build::{annotated, app_key, application, application_with, config_map, custom, definition, map_key};
-use super::server::error;
-use super::world::{Fault, World};
-use crate::{Call, Effect, Event, Leadership, RenderFailure};
+use test_kit::sim::{
+    Fault, World, annotated, app_key, application, application_with, config_map, custom, definition, error, key,
+    map_key,
+};
 
 /// What the loop does when a wait for a time is over.
 const ACTS: [&str; 4] = ["poll", "write", "apply", "delete"];
@@ -373,7 +373,7 @@ fn not_permitted() -> Scenario {
     world.start();
     world.seconds(5);
     let ends = |world: &mut World| {
-        let key = super::server::key("argoproj.io", "AppProject", "argocd", "strict");
+        let key = key("argoproj.io", "AppProject", "argocd", "strict");
         world.server.edit(&key, "kubectl-edit", |project| project["spec"]["namespaceResourceBlacklist"] = json!([]));
     };
     Scenario { world, ends: Some(ends) }
@@ -407,16 +407,12 @@ fn invalid() -> Scenario {
 
 /// Gives the reason with a rule, of the Application or of one of its objects.
 fn find(world: &World, rule: &str) -> Option<Reason> {
-    let app = world.state.apps.get(&app_key("web"))?;
-    let rows = app.running_view().comparison.iter().flat_map(|comparison| &comparison.resources);
-    app.reason.iter().chain(rows.map(|row| &row.reason)).find(|reason| reason.rule() == rule).cloned()
+    let all = world.state().explanations(&app_key("web"));
+    all.into_iter().map(|(_, reason)| reason).find(|reason| reason.rule() == rule)
 }
 
 fn described(world: &World) -> String {
-    let app = world.state.apps.get(&app_key("web"));
-    let rows = app.iter().flat_map(|app| &app.running_view().comparison).flat_map(|comparison| &comparison.resources);
-    let rows: Vec<_> = rows.map(|row| (row.key.to_string(), &row.reason)).collect();
-    format!("{:?} {rows:?}", app.map(|app| &app.reason))
+    format!("{:?}", world.state().explanations(&app_key("web")))
 }
 
 #[test]
@@ -437,7 +433,7 @@ fn every_reason_can_come_about_and_ends_as_it_says() {
                 world.log.clear();
                 world.advance(at.duration_since(world.now) - SignedDuration::from_secs(1));
                 assert_eq!(find(&world, rule), Some(reason), "{rule} holds until its time: {}", described(&world));
-                assert!(world.state.next_wake().is_some_and(|next| next <= at), "{rule} has no timer");
+                assert!(world.state().next_wake().is_some_and(|next| next <= at), "{rule} has no timer");
                 assert_eq!(world.take(&ACTS), Vec::<String>::new(), "{rule} before its time");
             }
         }

@@ -38,7 +38,7 @@ async fn two_applications_that_claim_one_object() {
     assert_eq!(tracking_id(&live), tracking_id(&before));
     let bystander = stage.env.cluster().get(&stage.env.application(&stage.bystander)).await;
     assert_eq!(bystander["status"]["conditions"], Value::Null);
-    let victims = |write: &crate::api_recorder::ApiRequest| {
+    let victims = |write: &integration_tests::ApiRequest| {
         write.path.contains(&stage.calm)
             && (write.method == "DELETE" || tracking_id(&write.body) != tracking_id(&before))
     };

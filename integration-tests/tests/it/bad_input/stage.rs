@@ -3,11 +3,10 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use integration_tests::{Daemon, Environment, ObjectRef, object};
+use integration_tests::{ApiProxy, ApiRequest, Daemon, Environment, ObjectRef, listed, object};
 use serde_json::{Value, json};
 use test_kit::{AppBuilder, FixtureRepo, application, config_map};
 
-use crate::api_recorder::{ApiRecorder, ApiRequest, listed};
 use crate::reading::{conditions, message, phase, tracking_id, wait_settled};
 use crate::versions::Versions;
 
@@ -39,7 +38,7 @@ pub(crate) struct Stage {
     own: Option<FixtureRepo>,
     pub(crate) work: String,
     pub(crate) calm: String,
-    pub(crate) recorder: ApiRecorder,
+    pub(crate) recorder: ApiProxy,
     pub(crate) daemon: Daemon,
     pub(crate) victim: String,
     pub(crate) bystander: String,
@@ -74,7 +73,7 @@ impl Prepared {
     /// Starts the daemon and waits until both Applications are synced; `refine` has the last word on the victim.
     pub(crate) async fn start(self, refine: impl FnOnce(AppBuilder) -> AppBuilder) -> Stage {
         let Self { env, repo, own, work, calm } = self;
-        let recorder = ApiRecorder::start(&env).await;
+        let recorder = ApiProxy::start(&env).await;
         let daemon = env
             .daemon()
             .flag("--kubeconfig", recorder.kubeconfig())
@@ -210,7 +209,7 @@ impl Stage {
 
     /// Waits until the victim has synced a commit, in which `settings` has version `two` and `retired` is gone, and asserts
     /// that this took one request an object; `more` names further objects that it brought. To be called after
-    /// [`ApiRecorder::forget`] and the end of the cause.
+    /// [`ApiProxy::forget`] and the end of the cause.
     pub(crate) async fn assert_recovers(&self, revision: &str, more: &[&str]) -> Value {
         let app = wait_settled(&self.env, &self.victim, revision).await;
         assert_eq!(app["status"]["conditions"], Value::Null, "{app:#}");

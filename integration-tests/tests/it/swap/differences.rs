@@ -1,13 +1,12 @@
 //! Applications that Argo CD left out of sync, and one of which the status is no longer true.
 
-use integration_tests::{Environment, object};
+use integration_tests::{ApiProxy, ApiRequest, Environment, listed, object};
 use serde_json::{Value, json};
 use test_kit::{config_map, deployment};
 
 use super::objects::{self, Way};
 use super::statuses::{self, Past};
 use super::{bodies, project};
-use crate::api_recorder::{ApiRecorder, ApiRequest, listed};
 use crate::reading::{app_of, has_sync, row, wait_explained};
 
 /// Gives what is in the cluster: one object that people change, one that Git has changed since, one that left Git.
@@ -70,7 +69,7 @@ async fn a_true_status_stays_and_one_that_is_not_is_corrected() {
         let seen = if way == Way::Adopted { &differ[1..] } else { &differ };
         leave_status(&env, way, &app, &targets, &commit, seen).await;
     }
-    let recorder = ApiRecorder::start(&env).await;
+    let recorder = ApiProxy::start(&env).await;
     let daemon = env.daemon().flag("--kubeconfig", recorder.kubeconfig()).start().await;
     for way in ways {
         wait_explained(&daemon, env.namespace(), &env.app_name(way.name()), "AutoSyncOff").await;
@@ -127,7 +126,7 @@ async fn health_in_the_rows_stays_where_argo_cd_is_told_to_keep_it_there() {
         row["health"] = json!({"status": "Healthy"});
     }
     statuses::write(cluster, &app, &status).await;
-    let recorder = ApiRecorder::start(&env).await;
+    let recorder = ApiProxy::start(&env).await;
     let daemon = env.daemon().flag("--kubeconfig", recorder.kubeconfig()).start().await;
     wait_explained(&daemon, env.namespace(), &name, "Synced").await;
     let writes = recorder.writes();

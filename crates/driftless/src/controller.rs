@@ -27,6 +27,9 @@ const END_LIMIT: Duration = Duration::from_secs(10);
 
 /// Runs the daemon until a signal ends it.
 pub(crate) async fn run_controller(args: ControllerArgs) -> anyhow::Result<()> {
+    // Without this thread, what a burst of work took is only given back with the next burst.
+    tikv_jemalloc_ctl::background_thread::write(true)
+        .map_err(|error| anyhow::anyhow!("the allocator's thread cannot be started: {error}"))?;
     let file = SettingsFile::open(args.config, args.settings)?;
     let config = file.current();
     let telemetry = start_telemetry(&config)?;

@@ -27,12 +27,10 @@ const END_LIMIT: Duration = Duration::from_secs(10);
 
 /// Runs the daemon until a signal ends it.
 pub(crate) async fn run_controller(args: ControllerArgs) -> anyhow::Result<()> {
-    // Without this thread, what a burst of work took is only given back with the next burst.
-    tikv_jemalloc_ctl::background_thread::write(true)
-        .map_err(|error| anyhow::anyhow!("the allocator's thread cannot be started: {error}"))?;
     let file = SettingsFile::open(args.config, args.settings)?;
     let config = file.current();
     let telemetry = start_telemetry(&config)?;
+    give_memory_back();
     let version = version::version();
     let view = AppView::new();
     let build = BuildInfo { version: version.version.clone(), commit: version.git_commit.clone() };
@@ -63,6 +61,14 @@ pub(crate) async fn run_controller(args: ControllerArgs) -> anyhow::Result<()> {
     // Exporting the last spans blocks.
     tokio::task::spawn_blocking(move || telemetry.shutdown()).await?;
     result
+}
+
+/// Has what a burst of work took given back while nothing happens. Where the allocator has no thread for it (musl), it is given back
+/// with later work.
+fn give_memory_back() {
+    if let Err(error) = tikv_jemalloc_ctl::background_thread::write(true) {
+        tracing::debug!(%error, "the allocator gives memory back with later work only");
+    }
 }
 
 fn start_telemetry(config: &ControllerConfig) -> anyhow::Result<Telemetry> {

@@ -92,8 +92,8 @@ impl State {
     fn knowledge(&self, app: &AppState, application: &Application) -> Knowledge {
         let Some(source) = application.spec.source() else { return Knowledge::Settled };
         let found = match self.repos.known(&source.repo_url, &source.target_revision) {
-            Known::Commit(_) if app.main.source != *source || is_moving(&app.main, application) => Knowledge::Coming,
-            Known::Commit(commit) => knowledge_at(&app.main, commit),
+            Known::Commit(_) if app.main.source != *source => Knowledge::Coming,
+            Known::Commit(commit) => knowledge_at(&app.main, commit, application),
             Known::Awaited => Knowledge::Coming,
             Known::Unreadable => Knowledge::Unreadable,
             Known::Absent => Knowledge::Settled,
@@ -115,14 +115,18 @@ fn is_moving(view: &View, application: &Application) -> bool {
     })
 }
 
-fn knowledge_at(view: &View, commit: &str) -> Knowledge {
+/// Says what is known at a commit. What is refused has no targets, wherever it is to go.
+fn knowledge_at(view: &View, commit: &str, application: &Application) -> Knowledge {
+    let is_moving = is_moving(view, application);
     if let Some(failed) = view.failed.as_ref().filter(|failed| failed.commit == commit) {
         return match failed.failure {
             RenderFailure::Unavailable(_) => Knowledge::Unreadable,
+            // The last good manifests are in force, and targets are made of them for the new place.
+            RenderFailure::Content(_) if is_moving => Knowledge::Coming,
             RenderFailure::Content(_) | RenderFailure::Unsupported(_) => Knowledge::Settled,
         };
     }
     let Some(rendered) = view.rendered.as_ref().filter(|_| view.verified == commit) else { return Knowledge::Coming };
-    let made = view.targets_of.as_ref().is_some_and(|made_of| made_of.render == rendered.digest);
+    let made = !is_moving && view.targets_of.as_ref().is_some_and(|made_of| made_of.render == rendered.digest);
     if made || view.refused == Some(rendered.digest) { Knowledge::Settled } else { Knowledge::Coming }
 }

@@ -214,3 +214,19 @@ fn who_waits_for_an_application_between_two_sources_hears_what_the_new_one_has()
     world.assert_well("two");
     assert_eq!((owner(&world, "a").as_deref(), world.map_value("a").as_deref()), (Some("two"), Some("2")));
 }
+
+#[test]
+fn an_application_that_is_refused_and_then_moved_does_not_hold_the_prunes_of_others() {
+    let mut world = two(&[config_map("a", "1"), config_map("b", "1")], &[config_map("c", "1")]);
+    let hook = annotated(config_map("c", "1"), "argocd.argoproj.io/hook", "Sync");
+    world.commit(&[("two", &[hook])]);
+    world.seconds(5);
+    assert!(world.conditions("two")[0].starts_with("InvalidSpecError"), "{:?}", world.conditions("two"));
+    world.edit_application("two", |app| app["spec"]["destination"]["namespace"] = "default".into());
+    world.seconds(5);
+    world.commit(&[("one", &[config_map("a", "1")])]);
+    world.seconds(10);
+    assert!(!world.exists("b"), "the prune of one goes through");
+    assert!(world.exists("c"), "nothing of what is refused is touched");
+    world.assert_well("one");
+}

@@ -92,13 +92,15 @@ fn items(tree: &Map<String, Value>, config: &[Value]) -> Map<String, Value> {
             ("k:", text) => {
                 let keys = parse(text)?;
                 let keys = keys.as_object()?;
-                // An item may leave a key to its default.
+                let spells_out = |item: &&Value| {
+                    keys.iter().all(|(name, value)| item.get(name).is_some_and(|there| same_key(there, value)))
+                };
+                // An item may leave a key to its default, unless another one spells it out.
                 let agrees = |item: &&Value| {
-                    let same = |name: &String, value: &Value| item.get(name).is_none_or(|there| same_key(there, value));
-                    keys.iter().all(|(name, value)| same(name, value))
+                    keys.iter().all(|(name, value)| item.get(name).is_none_or(|there| same_key(there, value)))
                 };
                 // The item is named even if nothing in it but its keys is.
-                let item = config.iter().find(agrees)?;
+                let item = config.iter().find(spells_out).or_else(|| config.iter().find(agrees))?;
                 below(node, item).map_or_else(|| Value::Object(Map::new()), Cow::into_owned)
             }
             ("v:", text) => {

@@ -204,3 +204,20 @@ fn ownership_without_a_value_is_given_up_without_a_write() {
         "doubt NotOwnedDiffers .metadata.annotations[\"argocd.argoproj.io/tracking-id\"] NotOwnedEqual .metadata.labels NotOwnedEqual .spec",
     );
 }
+
+#[test]
+fn an_item_that_spells_out_its_keys_is_not_taken_for_one_that_leaves_a_key_to_its_default() {
+    let udp = json!({"port": 53, "protocol": "UDP", "name": "dns-udp", "targetPort": 5353});
+    let config = json!({"spec": {"ports": [{"port": 53, "name": "dns"}, udp]}});
+    let live = json!({"spec": {"ports": [{"port": 53, "protocol": "TCP", "name": "dns"}, udp]}});
+    let tree = json!({"f:spec": {"f:ports": {
+        ".": {},
+        "k:{\"port\":53,\"protocol\":\"TCP\"}": {".": {}, "f:name": {}, "f:port": {}, "f:protocol": {}},
+        "k:{\"port\":53,\"protocol\":\"UDP\"}": {".": {}, "f:name": {}, "f:port": {}, "f:protocol": {}, "f:targetPort": {}},
+    }}});
+    let live = left(("v1", "Service"), &config, &live, &tree);
+    let desired =
+        json!({"spec": {"ports": [{"port": 53, "name": "dns"}, {"port": 53, "protocol": "UDP", "name": "dns-udp"}]}});
+    let said = render(&verdict(&of_kind("v1", "Service", &desired), &live, &Takeover::default()));
+    assert!(said.contains("LegacyNotDesired") && said.contains("targetPort"), "{said}");
+}

@@ -186,7 +186,7 @@ impl<'a> Pass<'a> {
             let result = failure(&self.tasks[at], message);
             self.put(at, result);
         }
-        Some(format!("one or more synchronization tasks are not valid: {}", messages.join("; ")))
+        Some(bounded("one or more synchronization tasks are not valid", [": ", "; "], &messages))
     }
 
     /// Moves results that are still `Running` on by the health of their live objects.
@@ -263,15 +263,7 @@ impl<'a> Pass<'a> {
         let failed = self.tasks.iter().filter(|task| self.failed(task));
         let reasons: Vec<&str> =
             failed.filter_map(|task| self.result(task)).map(|result| result.message.as_str()).collect();
-        let mut text = message.to_owned();
-        for (at, reason) in reasons.iter().enumerate() {
-            if text.len() > LONGEST_REASONS {
-                return format!("{text} and {} more", reasons.len() - at);
-            }
-            text.push_str(if at == 0 { ", reason: " } else { "," });
-            text.push_str(reason);
-        }
-        text
+        bounded(message, [", reason: ", ","], &reasons)
     }
 
     /// Says what the places before `place` still have to do. A dry run has nothing to wait for.
@@ -291,6 +283,19 @@ impl<'a> Pass<'a> {
         let deleting = earlier().filter(|task| task.kind == TaskKind::Prune && is_pruned(task) && is_deleting(task));
         waiting_for("deletion of", deleting.map(|task| task.key)).map(|message| Wait { message, until: None })
     }
+}
+
+/// Adds reasons to a message, with what comes before the first and before each other; beyond a length they are only counted.
+fn bounded(message: &str, [first, other]: [&str; 2], reasons: &[impl AsRef<str>]) -> String {
+    let mut text = message.to_owned();
+    for (at, reason) in reasons.iter().enumerate() {
+        if text.len() > LONGEST_REASONS {
+            return format!("{text} and {} more", reasons.len() - at);
+        }
+        text.push_str(if at == 0 { first } else { other });
+        text.push_str(reason.as_ref());
+    }
+    text
 }
 
 /// Makes the result of a task that failed.

@@ -87,6 +87,9 @@ impl State {
             app.main.comparison = None;
             // A limit or a tool may be another one.
             app.main.failed = None;
+            if let Some(view) = &mut app.operation_view {
+                view.failed = None;
+            }
             app.make_stale();
         }
         self.wake_all();

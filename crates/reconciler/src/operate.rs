@@ -315,9 +315,15 @@ impl State {
 
 /// Takes up an operation that the Application's status says is running, or that somebody asked to end.
 fn resume(app: &mut AppState, application: &Application) {
-    let stored = application.status.as_ref().and_then(|status| status.operation_state.as_ref());
-    let stored = stored.filter(|state| state.phase.is_running());
-    if app.run.as_ref().is_some_and(|run| is_superseded(run, stored, application)) {
+    let recorded = application.status.as_ref().and_then(|status| status.operation_state.as_ref());
+    let stored = recorded.filter(|state| state.phase.is_running());
+    // Of one whose end is stored, the answer was lost: what is requested now is another one.
+    let has_ended = |run: &Run| {
+        stored.is_none()
+            && recorded.is_some_and(|state| state.started_at == run.state.started_at)
+            && run.waiting.is_empty()
+    };
+    if app.run.as_ref().is_some_and(|run| has_ended(run) || is_superseded(run, stored, application)) {
         app.run = None;
         app.operation_view = None;
     }

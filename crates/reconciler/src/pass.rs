@@ -116,7 +116,9 @@ impl State {
         findings.conditions.extend(problems.iter().map(|problem| (ConditionType::InvalidSpecError, problem.clone())));
         findings.refresh_done = true;
         let mut draft = Draft::default();
-        if application.operation.is_some() {
+        // What is on its way is awaited first: its answers belong to the operation.
+        let is_acting = app.run.as_ref().is_some_and(|run| !run.waiting.is_empty());
+        if application.operation.is_some() && !is_acting {
             draft = self
                 .before_an_end(app, application, now)
                 .unwrap_or_else(|| self.end_operation(app, application, OperationPhase::Error, &message, now));

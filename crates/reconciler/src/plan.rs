@@ -300,11 +300,12 @@ fn last_attempt(application: &Application) -> Option<&application_api::Operation
     last.sync_result.as_ref().is_some_and(|result| !result.revision.is_empty()).then_some(last)
 }
 
-/// Tells whether a commit newer than that of the running sync has an object again. Who names a commit wants it as it is; others
-/// want the newest.
+/// Tells whether a commit newer than that of the running sync has an object again. Who names a commit or a source wants it as it
+/// is; others want the newest.
 fn is_back_in_git(app: &AppState, application: &Application, resource: &ResourceComparison) -> bool {
     let names_commit = application.operation.as_ref().is_some_and(|operation| {
-        !operation.initiated_by.automated && operation.sync.as_ref().is_some_and(|sync| !sync.revision.is_empty())
+        let names = |sync: &application_api::SyncOperation| !sync.revision.is_empty() || sync.source.is_some();
+        !operation.initiated_by.automated && operation.sync.as_ref().is_some_and(names)
     });
     !names_commit && app.main.targets.as_ref().is_some_and(|targets| targets.index.contains_key(&resource.key))
 }

@@ -328,21 +328,23 @@ fn resume(app: &mut AppState, application: &Application) {
         app.operation_view = None;
     }
     let Some(stored) = stored else { return };
-    match &mut app.run {
-        None => app.run = Some(Run { stored: true, ..Run::new(stored.clone()) }),
-        Some(run) if stored.phase == OperationPhase::Terminating && run.state.phase == OperationPhase::Running => {
-            run.state.phase = OperationPhase::Terminating;
-            run.state.message.clone_from(&stored.message);
-        }
-        // The answer of the write may have been lost.
-        Some(run) => run.stored |= run.state == *stored,
+    let Some(run) = &mut app.run else {
+        app.run = Some(Run { stored: true, ..Run::new(stored.clone()) });
+        return;
+    };
+    if stored.phase == OperationPhase::Terminating && run.state.phase == OperationPhase::Running {
+        run.state.phase = OperationPhase::Terminating;
+        run.state.message.clone_from(&stored.message);
     }
+    // The answer of the write may have been lost.
+    run.stored |= run.state == *stored;
 }
 
-/// Tells whether the start of an operation never came through, and somebody has asked for another one since.
+/// Tells whether the start of an operation never came through, and another one runs or was asked for instead.
 fn is_superseded(run: &Run, stored: Option<&OperationState>, application: &Application) -> bool {
     let is_stored = stored.is_some_and(|state| state.started_at == run.state.started_at);
-    !is_stored && run.waiting.is_empty() && application.operation.as_ref() != Some(&run.state.operation)
+    let is_another = stored.is_some() || application.operation.as_ref() != Some(&run.state.operation);
+    !is_stored && run.waiting.is_empty() && is_another
 }
 
 /// Tells whether the running operation waits for its next attempt; begins the attempt when it is due.
@@ -378,3 +380,6 @@ fn unsupported(application: &Application) -> Option<&'static str> {
     let forced = strategy.apply.is_some_and(|apply| apply.force) || strategy.hook.is_some_and(|hook| hook.force);
     forced.then_some("operation.sync.syncStrategy with force is not supported yet")
 }
+
+#[cfg(test)]
+mod tests;

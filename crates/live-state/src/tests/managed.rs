@@ -158,7 +158,7 @@ fn stats_count_objects_and_bytes() {
     let stats = state.stats();
     let kind = stats.kinds[&(cluster(), things())];
     assert_eq!(kind.objects, 2);
-    assert_eq!((kind.bodies, kind.body_bytes), (1, serde_json::to_vec(&object).unwrap().len()));
+    assert_eq!((kind.bodies, kind.body_bytes), (1, kube_object::CompactObject::of(&object).as_bytes().len()));
     assert!(kind.index_bytes > 2 * size_of::<LiveObject>() && stats.table_bytes > 0);
     state.drop_kind(&cluster(), &things());
     assert_eq!(state.stats().kinds, BTreeMap::new());

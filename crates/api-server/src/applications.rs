@@ -39,7 +39,7 @@ pub(crate) fn find(state: &ApiState, name: &str, query: &ListQuery) -> Result<Ar
         return found.ok_or_else(|| ApiFailure::new(Code::PermissionDenied, "permission denied"));
     };
     found
-        .filter(|app| *app.summary().project == **project)
+        .filter(|app| *app.json().summary().project == **project)
         .ok_or_else(|| ApiFailure::new(Code::NotFound, format!("applications.argoproj.io \"{name}\" not found")))
 }
 

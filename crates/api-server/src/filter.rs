@@ -106,7 +106,8 @@ impl AppFilter {
     }
 
     fn matches_body(&self, app: &AppSnapshot) -> bool {
-        let summary = app.summary();
+        let json = app.json();
+        let summary = json.summary();
         let labels = |key: &str| summary.labels.iter().find(|(known, _)| ***known == *key).map(|(_, value)| &**value);
         let wanted = RepoUrl::new(&self.repo);
         (self.projects.is_empty() || self.projects.iter().any(|project| **project == *summary.project))

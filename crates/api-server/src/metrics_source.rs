@@ -9,7 +9,8 @@ pub struct ViewedApps(pub AppView);
 impl AppInfoSource for ViewedApps {
     fn visit(&self, each: &mut dyn FnMut(&AppInfo<'_>)) {
         for app in self.0.list() {
-            let summary = app.summary();
+            let json = app.json();
+            let summary = json.summary();
             let mut conditions: Vec<AppConditionCount<'_>> = Vec::new();
             for condition in &summary.conditions {
                 match conditions.iter_mut().find(|known| known.condition == &*condition.condition) {

@@ -65,7 +65,8 @@ fn table(state: &ApiState, now: Timestamp) -> String {
     let mut body = String::with_capacity(apps.len() * 512);
     let mut well = 0;
     for app in &apps {
-        let summary = app.summary();
+        let json = app.json();
+        let summary = json.summary();
         if &*summary.sync_status == "Synced" && &*summary.health_status == "Healthy" {
             well += 1;
         }

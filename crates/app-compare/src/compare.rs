@@ -37,7 +37,7 @@ pub fn compare(input: &CompareInput<'_>) -> Compared {
 fn extras(input: &CompareInput<'_>) -> Vec<ObjectKey> {
     let uid = |key: &ObjectKey| input.live.live(key).map(|live| live.uid);
     let mut keys = input.live.tracked_by(input.instance);
-    keys.retain(|key| !input.targets.index.contains_key(key));
+    keys.retain(|key| !input.targets.contains(key));
     if keys.is_empty() {
         return keys;
     }

@@ -89,10 +89,12 @@ pub fn targets(rendered: &[Arc<RenderedManifests>], context: &TargetContext<'_>)
         }
         targets.push(finish(key, kind, scope, rendered, object, context, &mut conditions));
     }
-    let index = targets.iter().enumerate().map(|(at, target)| (target.key.clone(), at)).collect();
+    let mut by_key: Vec<u32> = (0..).take(targets.len()).collect();
+    by_key.sort_unstable_by(|one, other| targets[*one as usize].key.cmp(&targets[*other as usize].key));
     let kinds: BTreeSet<Gvk> =
         targets.iter().filter(|target| target.kind == TargetKind::Served).map(Target::gvk).collect();
-    Ok(Targets { items: targets, index, conditions, kinds })
+    let kinds = kinds.into_iter().collect();
+    Ok(Targets { items: targets.into(), by_key: by_key.into(), conditions, kinds })
 }
 
 fn slashed(key: &ObjectKey) -> String {

@@ -1,6 +1,5 @@
 //! What a comparison is made from and what it says.
 
-use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use application_api::{ConditionType, Reason, RemovalOption, SyncOptions, SyncStatusCode};
@@ -48,14 +47,14 @@ pub struct TargetContext<'a> {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Targets {
     /// The objects.
-    pub items: Vec<Target>,
-    /// Place of each key in `items`.
-    pub index: HashMap<ObjectKey, usize>,
+    pub items: Box<[Target]>,
+    /// Places in `items` in the order of the keys there.
+    pub(crate) by_key: Box<[u32]>,
     /// What was found on the way: `RepeatedResourceWarning`, `ExcludedResourceWarning`, and an `InvalidSpecError` for
     /// a namespaced object without a namespace, which is refused.
     pub conditions: Vec<(ConditionType, String)>,
-    /// Kinds that have to be watched, in the versions applied; kinds that are not served are left out.
-    pub kinds: BTreeSet<Gvk>,
+    /// Kinds that have to be watched, in the versions applied, sorted; kinds that are not served are left out.
+    pub kinds: Box<[Gvk]>,
 }
 
 /// One desired object.
@@ -371,7 +370,14 @@ impl Compared {
 impl Targets {
     /// Returns the target with this identity.
     pub fn get(&self, key: &ObjectKey) -> Option<&Target> {
-        self.items.get(*self.index.get(key)?)
+        let item = |at: u32| &self.items[at as usize];
+        let found = self.by_key.binary_search_by(|at| item(*at).key.cmp(key)).ok()?;
+        Some(item(self.by_key[found]))
+    }
+
+    /// Tells whether an object is among them.
+    pub fn contains(&self, key: &ObjectKey) -> bool {
+        self.get(key).is_some()
     }
 }
 

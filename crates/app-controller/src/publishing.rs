@@ -47,10 +47,10 @@ pub(crate) async fn publish_all(
 fn publish(view: &AppView, labels: &Labels, published: Published) {
     let Published { app, object, verified_revision, why, .. } = published;
     let why = why.into_iter().map(|(object, reason)| WhyLine { object, reason });
-    let snapshot = AppSnapshot::new(&object.decode())
-        .with_verified_revision(verified_revision.map(Arc::from))
-        .with_why(why.collect());
-    let summary = snapshot.summary();
+    let snapshot =
+        AppSnapshot::shared(object).with_verified_revision(verified_revision.map(Arc::from)).with_why(why.collect());
+    let json = snapshot.json();
+    let summary = json.summary();
     let dest_server = if summary.dest_server.is_empty() { &summary.dest_name } else { &summary.dest_server };
     labels.set(&app, AppLabels { project: summary.project.to_string(), dest_server: dest_server.to_string() });
     drop(summary);

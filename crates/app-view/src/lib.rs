@@ -1,7 +1,7 @@
 //! The read model of applications and its change feed.
 //!
-//! The controller publishes; the API server reads and never calls back. An application is held once, as the bytes of its
-//! JSON: listing all of them is concatenating bytes. Readers get shared snapshots and never block a publisher for longer
+//! The controller publishes; the API server reads and never calls back. An application is held as compressed JSON,
+//! which the reconciler shares, and decoded when it is shown. Readers get shared snapshots and never block a publisher for longer
 //! than a map look-up. Deliberately absent: any decision, any I/O, any knowledge of the cluster.
 
 mod feed;
@@ -11,7 +11,7 @@ mod view;
 mod why;
 
 pub use feed::{Change, ChangeFeed};
-pub use snapshot::AppSnapshot;
+pub use snapshot::{AppJson, AppSnapshot};
 pub use summary::{AppSummary, ConditionSummary, Text};
 pub use view::{AppView, Readiness};
 pub use why::WhyLine;

@@ -2,25 +2,39 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use kube_object::Object;
+use kube_object::{CompactObject, Object};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
 use crate::{AppSummary, WhyLine};
+
+/// How the JSON of an Application begins, in the order in which objects are written.
+const HEAD: &[u8] = br#"{"apiVersion":"argoproj.io/v1alpha1","kind":"Application","#;
 
 /// One application at one time, as readers see it. Clones share the bytes.
 #[derive(Clone)]
 pub struct AppSnapshot {
     namespace: Arc<str>,
     name: Arc<str>,
-    uid: Arc<str>,
-    resource_version: Arc<str>,
-    json: Bytes,
-    /// Where the text of `status.sync.revision` is in `json`; none where it is not set.
-    revision_at: Option<Range<usize>>,
+    uid: Box<str>,
+    resource_version: Box<str>,
+    /// Without `managedFields`.
+    object: CompactObject,
+    /// `status.sync.revision`, as stored.
+    revision: Arc<str>,
     verified_revision: Option<Arc<str>>,
     why: Arc<[WhyLine]>,
+}
+
+/// The JSON of one application, as the API shows it.
+#[derive(Clone, Debug)]
+pub struct AppJson(Vec<u8>);
+
+impl AppJson {
+    /// Reads the parts that tables, filters and metrics show; an Application in an unknown shape reads as empty.
+    pub fn summary(&self) -> AppSummary<'_> {
+        AppSummary::read(&self.0).unwrap_or_default()
+    }
 }
 
 impl AppSnapshot {
@@ -29,18 +43,29 @@ impl AppSnapshot {
     /// Kept is what the API shows: `metadata` without `managedFields`, `spec`, `status`, `operation`; `apiVersion` and
     /// `kind` are absent from Argo CD's answers too.
     pub fn new(application: &Object) -> Self {
-        let fields = application.fields();
-        // A buffer of the right size is not copied again when it is shared.
-        let json = serde_json::to_vec(&ApiView(fields)).expect("because a JSON map with string keys always serialises");
-        let json = Bytes::from(json.into_boxed_slice());
-        let revision_at = AppSummary::read(&json).and_then(|summary| position(&json, summary.revision.borrowed()?));
+        if application.fields().get("metadata").is_some_and(|metadata| metadata.get("managedFields").is_some()) {
+            let mut bare = application.clone();
+            bare.metadata_map_mut().remove("managedFields");
+            return Self::of(CompactObject::of(&bare), &bare);
+        }
+        Self::of(CompactObject::of(application), application)
+    }
+
+    /// Takes an Application that is kept without `managedFields`, and shares its bytes.
+    pub fn shared(object: CompactObject) -> Self {
+        let application = object.decode();
+        Self::of(object, &application)
+    }
+
+    fn of(object: CompactObject, application: &Object) -> Self {
+        let stored = application.fields().get("status").and_then(|status| status["sync"]["revision"].as_str());
         Self {
             namespace: application.namespace().into(),
             name: application.name().into(),
             uid: application.uid().into(),
             resource_version: application.resource_version().into(),
-            json,
-            revision_at,
+            object,
+            revision: stored.unwrap_or_default().into(),
             verified_revision: None,
             why: Arc::default(),
         }
@@ -48,7 +73,9 @@ impl AppSnapshot {
 
     /// Adds the revision that was last verified to be what the cluster holds.
     pub fn with_verified_revision(mut self, revision: Option<Arc<str>>) -> Self {
-        self.verified_revision = revision;
+        // Most often it is the stored one.
+        self.verified_revision =
+            revision.map(|verified| if verified == self.revision { self.revision.clone() } else { verified });
         self
     }
 
@@ -85,13 +112,7 @@ impl AppSnapshot {
 
     /// Returns the revision to show: the one last verified, else `status.sync.revision`.
     pub fn revision(&self) -> &str {
-        match (&self.verified_revision, &self.revision_at) {
-            (Some(verified), _) => verified,
-            (None, Some(range)) => {
-                std::str::from_utf8(&self.json[range.clone()]).expect("because the range was taken from a string")
-            }
-            (None, None) => "",
-        }
+        self.verified_revision.as_deref().unwrap_or(&self.revision)
     }
 
     /// Returns the explanations.
@@ -99,34 +120,47 @@ impl AppSnapshot {
         &self.why
     }
 
-    /// Reads the parts that tables, filters and metrics show; an Application in an unknown shape reads as empty.
-    pub fn summary(&self) -> AppSummary<'_> {
-        AppSummary::read(&self.json).unwrap_or_default()
+    /// Decodes the Application's JSON as stored; [`Self::append_json`] shows the revision last verified in it.
+    pub fn json(&self) -> AppJson {
+        let json = self.object.to_json();
+        if let Some(rest) = json.strip_prefix(HEAD) {
+            return AppJson([b"{", rest].concat());
+        }
+        let application = self.object.decode();
+        let json = serde_json::to_vec(&ApiView(application.fields()));
+        AppJson(json.expect("because a JSON map with string keys always serialises"))
     }
 
     /// Appends the Application's JSON with the revision last verified in `status.sync.revision`.
     ///
     /// An Application that has no `status.sync.revision` yet is given none: its status is not known to be of a comparison.
     pub fn append_json(&self, out: &mut Vec<u8>) {
-        match (&self.verified_revision, &self.revision_at) {
-            (Some(verified), Some(range)) if self.json[range.clone()] != *verified.as_bytes() => {
-                out.extend_from_slice(&self.json[..range.start - 1]);
-                serde_json::to_writer(&mut *out, &**verified)
-                    .expect("because writing a string to a vector does not fail");
-                out.extend_from_slice(&self.json[range.end + 1..]);
-            }
-            _ => out.extend_from_slice(&self.json),
-        }
+        let json = self.json();
+        let verified = self.verified_revision.as_ref().filter(|verified| **verified != self.revision);
+        let replaced = verified.and_then(|verified| {
+            let summary = AppSummary::read(&json.0)?;
+            Some((verified, position(&json.0, summary.revision.borrowed()?)?))
+        });
+        let Some((verified, at)) = replaced else {
+            out.extend_from_slice(&json.0);
+            return;
+        };
+        out.extend_from_slice(&json.0[..at.start - 1]);
+        serde_json::to_writer(&mut *out, &**verified).expect("because writing a string to a vector does not fail");
+        out.extend_from_slice(&json.0[at.end + 1..]);
     }
 
-    /// Returns how many bytes [`Self::append_json`] appends, give or take the revision.
+    /// Returns how many bytes [`Self::append_json`] appends, give or take a hundred.
     pub fn json_len(&self) -> usize {
-        self.json.len()
+        self.object.json_len()
     }
 
     /// Tells whether readers see the same in both.
     pub(crate) fn shows_the_same(&self, other: &Self) -> bool {
-        self.uid == other.uid && self.revision() == other.revision() && self.why == other.why && self.json == other.json
+        self.uid == other.uid
+            && self.revision() == other.revision()
+            && self.why == other.why
+            && self.object == other.object
     }
 
     pub(crate) fn shared_names(&self) -> (Arc<str>, Arc<str>) {
@@ -161,24 +195,12 @@ impl Serialize for ApiView<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         for (key, value) in self.0 {
-            match (key.as_str(), value) {
-                ("apiVersion" | "kind", _) => {}
-                ("metadata", Value::Object(metadata)) => {
-                    map.serialize_entry(key, &Without(metadata, "managedFields"))?;
-                }
+            match key.as_str() {
+                "apiVersion" | "kind" => {}
                 _ => map.serialize_entry(key, value)?,
             }
         }
         map.end()
-    }
-}
-
-/// Serialises a map without one key.
-struct Without<'a>(&'a Map<String, Value>, &'static str);
-
-impl Serialize for Without<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().filter(|(key, _)| *key != self.1))
     }
 }
 

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use lz4_flex::block::{compress_with_dict, decompress_with_dict};
 
@@ -9,10 +10,10 @@ static DICTIONARY: &[u8] = include_bytes!("compact/dictionary.txt");
 
 /// An object as compressed JSON: what is kept of the many, decoded when one is looked at.
 ///
-/// Equal objects have equal bytes. The bytes are for this process only.
+/// Equal objects have equal bytes, and clones share them. The bytes are for this process only.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CompactObject {
-    bytes: Box<[u8]>,
+    bytes: Arc<[u8]>,
     /// Length of the JSON text.
     len: usize,
 }
@@ -26,7 +27,7 @@ impl CompactObject {
     fn of_json(json: &[u8]) -> Self {
         let compressed = compress_with_dict(json, DICTIONARY);
         // What does not become smaller is kept as it is; the length tells.
-        let bytes = if compressed.len() < json.len() { compressed.into_boxed_slice() } else { json.into() };
+        let bytes = if compressed.len() < json.len() { compressed.into() } else { json.into() };
         Self { bytes, len: json.len() }
     }
 
@@ -42,6 +43,11 @@ impl CompactObject {
         }
         let json = decompress_with_dict(&self.bytes, self.len, DICTIONARY);
         Cow::Owned(json.expect("the bytes come from `of`, which compressed them with the same dictionary"))
+    }
+
+    /// Returns the length of the JSON text in bytes.
+    pub fn json_len(&self) -> usize {
+        self.len
     }
 
     /// Returns the bytes that are kept: equal for equal objects, in this process.

@@ -218,7 +218,7 @@ impl State {
 
     fn projects_changed(&mut self, name: &str) {
         self.project_generation += 1;
-        let users = self.apps.values().filter(|app| app.app.as_ref().is_ok_and(|app| app.spec.project() == name));
+        let users = self.apps.values().filter(|app| app.reading.facts().is_some_and(|facts| *facts.project == *name));
         let users: Vec<AppKey> = users.map(|app| app.key.clone()).collect();
         self.dirty.extend(users);
     }
@@ -226,8 +226,7 @@ impl State {
     /// Takes in a version of an Application, unless it is older than what is known.
     pub(crate) fn take_application(&mut self, object: &Object, now: Timestamp) {
         let key = AppKey::new(object.namespace(), object.name());
-        let uid = self.apps.get(&key).and_then(|app| app.app.as_ref().ok()).map(|app| app.metadata.uid.clone());
-        if uid.is_some_and(|uid| uid != object.uid()) {
+        if self.uid_of(&key).is_some_and(|uid| *uid != *object.uid()) {
             self.application_gone(&key, None, now);
         }
         let control = self.config.control_namespace.clone();
@@ -242,6 +241,10 @@ impl State {
             }
         }
         self.dirty.insert(key);
+    }
+
+    fn uid_of(&self, key: &AppKey) -> Option<&str> {
+        self.apps.get(key)?.reading.facts().map(|facts| &*facts.uid)
     }
 
     fn control_object_gone(&mut self, gvk: &Gvk, namespace: &str, name: &str, uid: Option<&str>, now: Timestamp) {
@@ -260,9 +263,8 @@ impl State {
     }
 
     fn application_gone(&mut self, key: &AppKey, uid: Option<&str>, now: Timestamp) {
-        let known = self.apps.get(key).and_then(|app| app.app.as_ref().ok()).map(|app| app.metadata.uid.clone());
-        if let (Some(uid), Some(known)) = (uid, known)
-            && uid != known
+        if let (Some(uid), Some(known)) = (uid, self.uid_of(key))
+            && *uid != *known
         {
             return;
         }

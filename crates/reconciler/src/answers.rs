@@ -137,7 +137,7 @@ impl State {
         sent: Sent,
         instead: Option<&Object>,
     ) -> Option<ActionResult> {
-        let Ok(application) = &app.app else { return Some(ActionResult::Stale) };
+        let Ok(application) = app.reading.typed() else { return Some(ActionResult::Stale) };
         let application = application.clone();
         let Some(spec) = self.check_spec(&application).spec else { return Some(ActionResult::Stale) };
         let Some(mut request) = self.request_of(app, &spec, &pending.action, instead) else {

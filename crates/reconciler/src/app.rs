@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use app_compare::{Comparison, Target, Targets};
-use application_api::{Application, ApplicationSource, OperationState, Reason};
+use application_api::{ApplicationSource, OperationState, Reason};
 use jiff::Timestamp;
-use kube_object::{CompactObject, Digest, Gvk, InstanceName, Object, ObjectKey, RenderedManifests};
+use kube_object::{Digest, Gvk, InstanceName, Object, ObjectKey, RenderedManifests};
 use sync_plan::{ActionOutcome, ClusterAction, HealState, SyncInput};
 
+use crate::reading::Reading;
 use crate::{AppKey, RenderFailure, Reuse, Ticket};
 
 /// One Application.
@@ -16,21 +17,19 @@ use crate::{AppKey, RenderFailure, Reuse, Ticket};
 pub(crate) struct AppState {
     pub(crate) key: AppKey,
     pub(crate) instance: InstanceName,
-    /// The Application as last seen or written, without `managedFields`.
-    pub(crate) object: CompactObject,
+    /// The Application as last seen or written.
+    pub(crate) reading: Reading,
     pub(crate) resource_version: String,
-    /// Its typed reading, or why it cannot be read.
-    pub(crate) app: Result<Arc<Application>, String>,
     /// The desired state that the verdict is about.
     pub(crate) main: View,
     /// The desired state of the running operation, where it is another one.
     pub(crate) operation_view: Option<Box<View>>,
     /// What the targets were made from that the index of who renders what has.
-    pub(crate) announced: [Option<TargetsKey>; 2],
+    pub(crate) announced: [Option<Arc<TargetsKey>>; 2],
     /// The running operation in this run of the daemon.
-    pub(crate) run: Option<Run>,
+    pub(crate) run: Option<Box<Run>>,
     /// A write of the Application that is not answered yet.
-    pub(crate) write: Option<PendingWrite>,
+    pub(crate) write: Option<Box<PendingWrite>>,
     /// The Application has to be read again before anything else.
     pub(crate) rereading: bool,
     /// When a failed write is tried again, and why it failed.
@@ -66,7 +65,7 @@ pub(crate) struct AppState {
 /// One desired state: a source at a commit, rendered and compared.
 #[derive(Debug, Default)]
 pub(crate) struct View {
-    pub(crate) source: ApplicationSource,
+    pub(crate) source: Arc<ApplicationSource>,
     /// The commit the render in force is from.
     pub(crate) commit: String,
     /// The newest commit known to render to the same.
@@ -78,7 +77,7 @@ pub(crate) struct View {
     pub(crate) failed: Option<FailedRender>,
     pub(crate) targets: Option<Arc<Targets>>,
     /// What `targets` was made from.
-    pub(crate) targets_of: Option<TargetsKey>,
+    pub(crate) targets_of: Option<Arc<TargetsKey>>,
     /// The render that cannot be made into targets.
     pub(crate) refused: Option<Digest>,
     pub(crate) comparison: Option<Comparison>,
@@ -179,14 +178,13 @@ pub(crate) struct Deletion {
 
 impl AppState {
     pub(crate) fn new(key: AppKey, control: &str, object: &Object) -> Self {
-        let app = read(object);
-        let needs_sweep = app.as_ref().is_ok_and(|app| app.status.as_ref().is_none_or(knows_no_objects));
+        let reading = read(object);
+        let needs_sweep = reading.typed().is_ok_and(|app| app.status.as_ref().is_none_or(knows_no_objects));
         Self {
             instance: key.instance(control),
             key,
-            object: kept(object),
+            reading,
             resource_version: object.resource_version().to_owned(),
-            app,
             main: View::default(),
             operation_view: None,
             announced: [None, None],
@@ -212,9 +210,17 @@ impl AppState {
 
     /// Takes in a newer version of the Application.
     pub(crate) fn update(&mut self, object: &Object) {
-        self.object = kept(object);
+        self.reading = read(object);
         object.resource_version().clone_into(&mut self.resource_version);
-        self.app = read(object);
+    }
+
+    /// Drops what is made again when it is needed, if nothing goes on.
+    pub(crate) fn rest(&mut self) {
+        let is_rendering = |view: &View| view.rendering.is_some() || !view.asked.is_empty();
+        let is_busy = self.run.is_some() || self.write.is_some() || self.refresh.is_some() || is_rendering(&self.main);
+        if !is_busy {
+            self.reading.rest();
+        }
     }
 
     /// Asks to be looked at again at a time.
@@ -237,18 +243,13 @@ impl AppState {
 
     /// Returns the target of an object in the desired state that an operation works towards.
     pub(crate) fn target(&self, key: &ObjectKey) -> Option<&Target> {
-        let targets = self.running_view().targets.as_ref()?;
-        targets.items.get(*targets.index.get(key)?)
+        self.running_view().targets.as_ref()?.get(key)
     }
 
     /// Gives up what this run of the daemon knows of an operation, when the stored one is another.
     pub(crate) fn forget_run_if_changed(&mut self) {
-        let stored = self
-            .app
-            .as_ref()
-            .ok()
-            .and_then(|app| app.status.as_ref())
-            .and_then(|status| status.operation_state.as_ref());
+        let status = self.reading.typed().ok().and_then(|app| app.status.as_ref());
+        let stored = status.and_then(|status| status.operation_state.as_ref());
         let same = match (&self.run, stored) {
             (Some(run), Some(stored)) => run.state.started_at == stored.started_at && stored.phase.is_running(),
             (Some(run), None) => !run.waiting.is_empty(),
@@ -275,15 +276,11 @@ fn knows_no_objects(status: &application_api::ApplicationStatus) -> bool {
     status.resources.is_empty() && synced.is_none_or(|result| result.resources.is_empty())
 }
 
-/// Keeps what readers are shown.
-fn kept(object: &Object) -> CompactObject {
+/// Reads what readers are shown.
+fn read(object: &Object) -> Reading {
     let mut object = object.clone();
     object.metadata_map_mut().remove("managedFields");
-    CompactObject::of(&object)
-}
-
-fn read(object: &Object) -> Result<Arc<Application>, String> {
-    Application::from_object(object).map(Arc::new).map_err(|error| error.to_string())
+    Reading::of(&object)
 }
 
 impl Run {

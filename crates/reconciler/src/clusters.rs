@@ -25,7 +25,8 @@ pub(crate) struct Cluster {
     pub(crate) generation: u64,
     discovery: Discovery,
     kinds: HashMap<GroupKind, Kind>,
-    wants: HashMap<AppKey, BTreeSet<Gvk>>,
+    /// Sorted.
+    wants: HashMap<AppKey, Box<[Gvk]>>,
     pub(crate) sweep: Sweep,
 }
 
@@ -175,8 +176,10 @@ impl Cluster {
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) -> Readiness {
-        let before = self.wants.get(app).cloned().unwrap_or_default();
-        if before != gvks {
+        let is_same = self.wants.get(app).map_or(gvks.is_empty(), |before| before.iter().eq(&gvks));
+        if !is_same {
+            let before = self.wants.remove(app).unwrap_or_default();
+            let before: BTreeSet<Gvk> = before.into_iter().collect();
             for gvk in before.difference(&gvks) {
                 self.release(app, gvk, now);
             }
@@ -205,10 +208,8 @@ impl Cluster {
                 }
             }
         }
-        if gvks.is_empty() {
-            self.wants.remove(app);
-        } else if before != gvks {
-            self.wants.insert(app.clone(), gvks);
+        if !is_same && !gvks.is_empty() {
+            self.wants.insert(app.clone(), gvks.into_iter().collect());
         }
         readiness
     }

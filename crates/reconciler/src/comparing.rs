@@ -89,8 +89,11 @@ impl State {
     /// Tells the index of who renders what, and wakes the Applications that share an object.
     fn announce_targets(&mut self, app: &AppState, main: &View, other: Option<&View>) {
         let views = std::iter::once(main).chain(other);
-        let keys: Vec<ObjectKey> =
-            views.filter_map(|view| view.targets.as_ref()).flat_map(|targets| targets.index.keys().cloned()).collect();
+        let keys: Vec<ObjectKey> = views
+            .filter_map(|view| view.targets.as_ref())
+            .flat_map(|targets| &targets.items)
+            .map(|target| target.key.clone())
+            .collect();
         let change = self.live.set_targets(&app.instance, keys);
         for (instance, _) in change.wakes.iter().filter(|(instance, _)| *instance != app.instance) {
             self.make_stale(AppKey::of_instance(instance, &self.config.control_namespace));

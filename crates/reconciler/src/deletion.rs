@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::app::AppState;
 use crate::comparing::recorded_kinds;
 use crate::handover::Hold;
+use crate::reading::Facts;
 use crate::records;
 use crate::spec::{Checked, Spec};
 use crate::state::State;
@@ -189,7 +190,7 @@ impl State {
                     && self
                         .apps
                         .get(&crate::AppKey::of_instance(renderer, &self.config.control_namespace))
-                        .is_some_and(|other| other.app.as_ref().is_ok_and(|other| !other.is_deleting()))
+                        .is_some_and(|other| other.reading.facts().is_some_and(Facts::stays))
             })
     }
 
@@ -242,7 +243,7 @@ impl State {
             Answer::Failed(error) => {
                 app.deletion.sent.remove(&key);
                 let message = format!("{key}: {}", error.message);
-                if let Ok(application) = &app.app {
+                if let Ok(application) = app.reading.typed() {
                     let application = application.clone();
                     self.deletion_failed(app, &application, &message, now);
                 }

@@ -42,9 +42,9 @@ impl State {
         let fresh_since = app.refresh.as_ref().map(|refresh| refresh.asked_at);
         let revision = spec.source.target_revision.clone();
         let lookup = self.repos.look_up(&app.key, &spec.source.repo_url, &revision, fresh_since);
-        if app.main.source != spec.source {
+        if *app.main.source != spec.source {
             // Another source is another desired state: nothing of the old one is in force.
-            app.main = View { source: spec.source.clone(), stale: true, ..View::default() };
+            app.main = View { source: shared_source(app, &spec.source), stale: true, ..View::default() };
             // Others may wait to hear whether the new one has what the cluster says is of this Application.
             app.announced[0] = None;
         }
@@ -136,7 +136,7 @@ impl State {
     fn want_revisions(&mut self, app: &AppState, application: &Application, spec: &Spec, now: Timestamp) {
         let mut wants = BTreeSet::from([(spec.source.repo_url.clone(), spec.source.target_revision.clone())]);
         if let Some((source, revision)) = crate::operate::operation_revision(app, application, spec)
-            && !(source == app.main.source && revision == app.main.commit)
+            && !(source == *app.main.source && revision == app.main.commit)
         {
             wants.insert((source.repo_url, revision));
         }
@@ -168,7 +168,7 @@ impl State {
         revision: &str,
         now: Timestamp,
     ) -> Result<String, ViewProblem> {
-        if app.main.source == *source && app.main.commit == revision && app.main.rendered.is_some() {
+        if *app.main.source == *source && app.main.commit == revision && app.main.rendered.is_some() {
             // The operation is about the commit in force: nothing has to be asked.
             app.operation_view = None;
             return Ok(revision.to_owned());
@@ -184,14 +184,14 @@ impl State {
             Lookup::Unknown(message) => return Err(ViewProblem::Failed(message)),
             Lookup::Failed(doubt) => return Err(ViewProblem::Failed(doubt.message)),
         };
-        if app.main.source == *source && app.main.commit == commit && app.main.rendered.is_some() {
+        if *app.main.source == *source && app.main.commit == commit && app.main.rendered.is_some() {
             app.operation_view = None;
             return Ok(commit);
         }
         let ticket = self.ticket();
         let view = app.operation_view.get_or_insert_default();
-        if view.source != *source {
-            **view = View { source: source.clone(), stale: true, ..View::default() };
+        if *view.source != *source {
+            **view = View { source: Arc::new(source.clone()), stale: true, ..View::default() };
         }
         let effect = request_render(&app.key, view, &commit, ticket, Reuse::Allowed, now);
         self.effects.extend(effect);
@@ -252,10 +252,10 @@ impl State {
             render: rendered.digest,
             destination: spec.to_destination(),
             discovery: self.cluster.generation,
-            project: app.app.as_ref().map(|application| application.spec.project().to_owned()).unwrap_or_default(),
+            project: app.reading.facts().map(|facts| facts.project.to_string()).unwrap_or_default(),
             projects: self.project_generation,
         };
-        if view.targets_of.as_ref() == Some(&made_of) {
+        if view.targets_of.as_deref() == Some(&made_of) {
             if view.targets.as_ref().is_some_and(|targets| has_unserved(targets)) {
                 self.cluster.await_kind(key, now);
             }
@@ -282,11 +282,11 @@ impl State {
         let same_rules = view
             .targets_of
             .as_ref()
-            .is_some_and(|before| TargetsKey { render: made_of.render, ..before.clone() } == made_of);
+            .is_some_and(|before| TargetsKey { render: made_of.render, ..TargetsKey::clone(before) } == made_of);
         if !same_rules {
             view.comparison = None;
         }
-        view.targets_of = Some(made_of);
+        view.targets_of = Some(Arc::new(made_of));
         view.stale = true;
         Ok(())
     }
@@ -314,6 +314,12 @@ impl RenderFailure {
             Self::Unsupported(message) | Self::Content(message) | Self::Unavailable(message) => message,
         }
     }
+}
+
+/// Returns the source as the reading of the Application has it, where that is the same.
+fn shared_source(app: &AppState, source: &ApplicationSource) -> Arc<ApplicationSource> {
+    let known = app.reading.facts().and_then(|facts| facts.source.as_ref());
+    known.filter(|known| ***known == *source).map_or_else(|| Arc::new(source.clone()), Arc::clone)
 }
 
 fn has_unserved(targets: &app_compare::Targets) -> bool {
@@ -367,6 +373,6 @@ fn request_render(
         return None;
     }
     view.rendering = Some((ticket, commit.to_owned()));
-    let source = Box::new(view.source.clone());
+    let source = Box::new(ApplicationSource::clone(&view.source));
     Some(Effect::Render { app: key.clone(), ticket, commit: commit.to_owned(), source, reuse })
 }

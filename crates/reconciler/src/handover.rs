@@ -1,10 +1,10 @@
 //! Whether it is known what other Applications render: nothing that one of them may have is deleted (decision 9).
 
-use application_api::Application;
 use jiff::SignedDuration;
 use kube_object::ObjectKey;
 
 use crate::app::{AppState, View};
+use crate::reading::Facts;
 use crate::repos::Known;
 use crate::state::State;
 use crate::{AppKey, RenderFailure};
@@ -55,25 +55,31 @@ impl State {
 
     /// Tells whether manifests are missing that may have an object of this Application.
     pub(crate) fn hold_deletes(&self, app: &AppState) -> Hold {
-        let hold = |(other, application): (&AppState, &Application)| match self.knowledge(other, application) {
+        let repo = |app: &AppState| {
+            let source = app.reading.facts()?.source.as_ref()?;
+            Some(source.repo_url.normalized())
+        };
+        let hold = |other: &AppState| match self.knowledge(other) {
             Knowledge::Settled => Hold::No,
             Knowledge::Coming => Hold::Briefly,
             // Objects move between Applications of one repository in one commit.
             Knowledge::Unreadable => {
-                let repo = |app: &Application| app.spec.source().map(|source| source.repo_url.normalized());
-                let same = app.app.as_ref().is_ok_and(|own| repo(own) == repo(application));
-                if same { Hold::UntilReadable } else { Hold::No }
+                if repo(app) == repo(other) {
+                    Hold::UntilReadable
+                } else {
+                    Hold::No
+                }
             }
         };
         // Its own newest manifests count as well: what left it in one commit may be back in the next.
-        let own = app.app.as_ref().ok().map(|application| (app, &**application));
-        let own = own.filter(|(_, application)| !application.is_deleting());
+        let own = Some(app).filter(|app| app.reading.facts().is_some_and(Facts::stays));
         self.others(&app.key).chain(own).map(hold).max().unwrap_or(Hold::No)
     }
 
     /// Tells whether an Application whose manifests are not known has an object by its status.
     pub(crate) fn is_recorded_besides(&self, app: &AppState, key: &ObjectKey) -> bool {
-        self.others(&app.key).filter(|(other, _)| other.main.targets.is_none()).any(|(_, application)| {
+        self.others(&app.key).filter(|other| other.main.targets.is_none()).any(|other| {
+            let Ok(application) = other.reading.typed() else { return false };
             let rows = application.status.iter().flat_map(|status| &status.resources);
             rows.filter(|row| !row.requires_pruning).any(|row| {
                 (&*row.group, &*row.kind, &*row.namespace, &*row.name)
@@ -83,41 +89,37 @@ impl State {
     }
 
     /// Returns the other Applications that stay and are looked after.
-    fn others<'a>(&'a self, key: &'a AppKey) -> impl Iterator<Item = (&'a AppState, &'a Application)> {
-        let others = self.apps.values().filter(move |other| other.key != *key);
-        let read = others.filter_map(|other| Some((&**other, &**other.app.as_ref().ok()?)));
-        read.filter(|(_, application)| !application.is_deleting() && !application.is_reconcile_skipped())
+    fn others<'a>(&'a self, key: &'a AppKey) -> impl Iterator<Item = &'a AppState> {
+        let others = self.apps.values().map(|other| &**other).filter(move |other| other.key != *key);
+        others.filter(|other| other.reading.facts().is_some_and(|facts| facts.stays() && !facts.is_skipped))
     }
 
-    fn knowledge(&self, app: &AppState, application: &Application) -> Knowledge {
-        let Some(source) = application.spec.source() else { return Knowledge::Settled };
+    fn knowledge(&self, app: &AppState) -> Knowledge {
+        let Some(facts) = app.reading.facts() else { return Knowledge::Settled };
+        let Some(source) = &facts.source else { return Knowledge::Settled };
         let found = match self.repos.known(&source.repo_url, &source.target_revision) {
             Known::Commit(_) if app.main.source != *source => Knowledge::Coming,
-            Known::Commit(commit) => knowledge_at(&app.main, commit, application),
+            Known::Commit(commit) => knowledge_at(&app.main, commit, facts),
             Known::Awaited => Knowledge::Coming,
             Known::Unreadable => Knowledge::Unreadable,
             Known::Absent => Knowledge::Settled,
         };
         // What its spec keeps from being rendered does not come.
-        if found == Knowledge::Settled || self.check_spec(application).problems.is_empty() {
-            found
-        } else {
-            Knowledge::Settled
-        }
+        let is_refused = || app.reading.typed().is_ok_and(|typed| !self.check_spec(typed).problems.is_empty());
+        if found != Knowledge::Settled && is_refused() { Knowledge::Settled } else { found }
     }
 }
 
 /// Tells whether the targets are still those of another namespace or project than the spec names.
-fn is_moving(view: &View, application: &Application) -> bool {
-    view.targets_of.as_ref().is_some_and(|made_of| {
-        made_of.destination.namespace != application.spec.destination.namespace
-            || made_of.project != application.spec.project()
-    })
+fn is_moving(view: &View, facts: &Facts) -> bool {
+    view.targets_of
+        .as_ref()
+        .is_some_and(|made_of| *made_of.destination.namespace != *facts.namespace || *made_of.project != *facts.project)
 }
 
 /// Says what is known at a commit. What is refused has no targets, wherever it is to go.
-fn knowledge_at(view: &View, commit: &str, application: &Application) -> Knowledge {
-    let is_moving = is_moving(view, application);
+fn knowledge_at(view: &View, commit: &str, facts: &Facts) -> Knowledge {
+    let is_moving = is_moving(view, facts);
     if let Some(failed) = view.failed.as_ref().filter(|failed| failed.commit == commit) {
         return match failed.failure {
             RenderFailure::Unavailable(_) => Knowledge::Unreadable,

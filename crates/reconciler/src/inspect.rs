@@ -6,6 +6,7 @@ use kube_object::{ClusterId, GroupKind, ObjectKey};
 
 use crate::AppKey;
 use crate::app::View;
+use crate::reading::Facts;
 use crate::state::State;
 
 /// Something outside that the loop has asked for and has no answer to.
@@ -81,10 +82,9 @@ impl State {
 
     /// Returns the Applications that stay and whose desired state in force has an object.
     pub fn renderers(&self, object: &ObjectKey) -> impl Iterator<Item = &AppKey> {
-        let stays = |app: &&crate::app::AppState| app.app.as_ref().is_ok_and(|application| !application.is_deleting());
+        let stays = |app: &&crate::app::AppState| app.reading.facts().is_some_and(Facts::stays);
         let apps = self.apps.values().map(|app| &**app).filter(stays);
-        let renders =
-            move |view: &View| view.targets.as_ref().is_some_and(|targets| targets.index.contains_key(object));
+        let renders = move |view: &View| view.targets.as_ref().is_some_and(|targets| targets.contains(object));
         apps.filter(move |app| renders(&app.main)).map(|app| &app.key)
     }
 

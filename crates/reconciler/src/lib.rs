@@ -24,6 +24,7 @@ mod operate;
 mod pass;
 mod plan;
 mod publish;
+mod reading;
 mod records;
 mod repos;
 mod spec;

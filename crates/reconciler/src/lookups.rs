@@ -52,14 +52,13 @@ pub(crate) struct Others<'a> {
 impl Claims for Others<'_> {
     fn standing(&self, other: &InstanceName) -> Standing {
         let Some(app) = self.state.get(&AppKey::of_instance(other, self.control)) else { return Standing::Gone };
-        let Ok(application) = &app.app else { return Standing::Unread };
+        let Some(facts) = app.reading.facts() else { return Standing::Unread };
         if app.main.targets.is_none() {
             return Standing::Unread;
         }
-        let age = |application: &Application| {
-            let meta = &application.metadata;
-            (meta.creation_timestamp, meta.namespace.clone(), meta.name.clone())
-        };
-        if age(application) < age(self.created) { Standing::Older } else { Standing::Younger }
+        let own = &self.created.metadata;
+        let age = (facts.created_at, &*app.key.namespace, &*app.key.name);
+        let own = (own.creation_timestamp, &*own.namespace, &*own.name);
+        if age < own { Standing::Older } else { Standing::Younger }
     }
 }

@@ -74,7 +74,7 @@ impl State {
             return Operated::Busy;
         }
         resume(app, application);
-        if app.run.as_ref().is_some_and(Run::awaits_its_end) {
+        if app.run.as_deref().is_some_and(Run::awaits_its_end) {
             return Operated::draft(self.finish(app, application));
         }
         if let Some(refusal) = unsupported(application) {
@@ -201,7 +201,7 @@ impl State {
     ) -> Draft {
         let records = vec![records::operation_started(app, application, &state)];
         app.reason = Some(Reason::OperationRunning { message: String::new() });
-        app.run = Some(Run::new(state.clone()));
+        app.run = Some(Box::new(Run::new(state.clone())));
         Draft { state: Some(state), operation, records, ..Draft::default() }
     }
 
@@ -242,7 +242,7 @@ impl State {
         };
         let state = app.run.as_ref().map_or_else(not_begun, |run| run.state.clone());
         let state = sync_plan::complete(state, phase, message, now);
-        app.run = Some(Run::new(state));
+        app.run = Some(Box::new(Run::new(state)));
         self.finish(app, application)
     }
 
@@ -329,7 +329,7 @@ fn resume(app: &mut AppState, application: &Application) {
     }
     let Some(stored) = stored else { return };
     let Some(run) = &mut app.run else {
-        app.run = Some(Run { stored: true, ..Run::new(stored.clone()) });
+        app.run = Some(Box::new(Run { stored: true, ..Run::new(stored.clone()) }));
         return;
     };
     if stored.phase == OperationPhase::Terminating && run.state.phase == OperationPhase::Running {

@@ -39,10 +39,10 @@ impl State {
             app.wake(at);
             return;
         }
-        let application = match &app.app {
+        let application = match app.reading.typed() {
             Ok(application) => application.clone(),
             Err(message) => {
-                app.reason = Some(Reason::InvalidSpec { message: message.clone() });
+                app.reason = Some(Reason::InvalidSpec { message: message.to_owned() });
                 return;
             }
         };

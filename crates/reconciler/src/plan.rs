@@ -307,7 +307,7 @@ fn is_back_in_git(app: &AppState, application: &Application, resource: &Resource
         let names = |sync: &application_api::SyncOperation| !sync.revision.is_empty() || sync.source.is_some();
         !operation.initiated_by.automated && operation.sync.as_ref().is_some_and(names)
     });
-    !names_commit && app.main.targets.as_ref().is_some_and(|targets| targets.index.contains_key(&resource.key))
+    !names_commit && app.main.targets.as_ref().is_some_and(|targets| targets.contains(&resource.key))
 }
 
 /// Tells whether a sync never prunes an object (`Prune=false`).
@@ -333,7 +333,7 @@ fn confirmation_of(application: &Application) -> PruneRule {
 }
 
 fn started(app: &AppState, operation: &application_api::Operation, now: Timestamp) -> application_api::OperationState {
-    let source: ApplicationSource = app.main.source.clone();
+    let source = ApplicationSource::clone(&app.main.source);
     application_api::OperationState {
         operation: operation.clone(),
         phase: application_api::OperationPhase::Running,

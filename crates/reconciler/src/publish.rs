@@ -15,7 +15,7 @@ impl State {
         let verified = Some(app.main.verified.clone()).filter(|commit| !commit.is_empty());
         let parts: Vec<String> = why.iter().map(|line| format!("{line:?}")).collect();
         let digest = Digest::of_parts(
-            [app.object.as_bytes(), verified.as_deref().unwrap_or_default().as_bytes()]
+            [app.reading.object().as_bytes(), verified.as_deref().unwrap_or_default().as_bytes()]
                 .into_iter()
                 .chain(parts.iter().map(String::as_bytes)),
         );
@@ -23,10 +23,11 @@ impl State {
             return;
         }
         app.published = Some(digest);
-        let source = app.app.as_ref().ok().and_then(|app| app.spec.source().map(|source| source.repo_url.normalized()));
+        let source =
+            app.reading.facts().and_then(|facts| facts.source.as_ref()).map(|source| source.repo_url.normalized());
         self.effects.push(Effect::Publish(Box::new(Published {
             app: app.key.clone(),
-            object: app.object.clone(),
+            object: app.reading.object().clone(),
             verified_revision: verified,
             repo: source,
             why,

@@ -16,8 +16,9 @@ const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(60);
 #[derive(Debug, Default)]
 pub(crate) struct Repos {
     all: HashMap<RepoUrl, Repo>,
-    wants: HashMap<AppKey, BTreeSet<(RepoUrl, String)>>,
-    holds: HashMap<AppKey, BTreeSet<(RepoUrl, String)>>,
+    /// Sorted, as what each Application holds.
+    wants: HashMap<AppKey, Box<[(RepoUrl, String)]>>,
+    holds: HashMap<AppKey, Box<[(RepoUrl, String)]>>,
     next_poll: BTreeSet<(Timestamp, RepoUrl)>,
     /// A repository is looked at no longer.
     dropped: bool,
@@ -89,7 +90,10 @@ pub(crate) struct Doubt {
 impl Repos {
     /// Sets what one Application looks at, and lets go of what it looked at before.
     pub(crate) fn want(&mut self, app: &AppKey, wants: &BTreeSet<(RepoUrl, String)>, now: Timestamp) {
-        let before = self.wants.get(app).cloned().unwrap_or_default();
+        if self.wants.get(app).map_or(wants.is_empty(), |before| before.iter().eq(wants)) {
+            return;
+        }
+        let before: BTreeSet<(RepoUrl, String)> = self.wants.remove(app).unwrap_or_default().into_iter().collect();
         for (url, revision) in before.difference(wants) {
             self.release_one(app, url, revision);
         }
@@ -101,10 +105,8 @@ impl Repos {
                 self.ask(url, now);
             }
         }
-        if wants.is_empty() {
-            self.wants.remove(app);
-        } else {
-            self.wants.insert(app.clone(), wants.clone());
+        if !wants.is_empty() {
+            self.wants.insert(app.clone(), wants.iter().cloned().collect());
         }
     }
 
@@ -122,10 +124,10 @@ impl Repos {
 
     /// Sets the commits that one Application has in force.
     pub(crate) fn hold(&mut self, app: &AppKey, commits: BTreeSet<(RepoUrl, String)>) {
-        let before = self.holds.get(app).cloned().unwrap_or_default();
-        if before == commits {
+        if self.holds.get(app).map_or(commits.is_empty(), |before| before.iter().eq(&commits)) {
             return;
         }
+        let before: BTreeSet<(RepoUrl, String)> = self.holds.remove(app).unwrap_or_default().into_iter().collect();
         for (url, commit) in commits.difference(&before) {
             let Some(repo) = self.all.get_mut(url) else { continue };
             *repo.held.entry(commit.clone()).or_default() += 1;
@@ -141,10 +143,8 @@ impl Repos {
             }
             self.unpinned.insert(url.clone());
         }
-        if commits.is_empty() {
-            self.holds.remove(app);
-        } else {
-            self.holds.insert(app.clone(), commits);
+        if !commits.is_empty() {
+            self.holds.insert(app.clone(), commits.into_iter().collect());
         }
     }
 

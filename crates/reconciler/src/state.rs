@@ -157,6 +157,7 @@ impl State {
                 self.timers.insert((at, key.clone()));
             }
             self.publish(&mut app, now);
+            app.rest();
             self.apps.insert(key, app);
         }
         for group_kind in self.cluster.stop_idle(now, &mut self.effects) {

@@ -154,7 +154,7 @@ impl State {
         records: Vec<Record>,
     ) {
         let ticket = self.ticket();
-        app.write = Some(PendingWrite { ticket, state, records });
+        app.write = Some(Box::new(PendingWrite { ticket, state, records }));
         self.effects.push(Effect::Write { app: app.key.clone(), ticket, patch: Box::new(patch) });
     }
 
@@ -217,7 +217,7 @@ impl State {
         }
         let Some(comparison) = comparison else { return status };
         status.sync.compared_to = ComparedTo {
-            source: app.main.source.clone(),
+            source: application_api::ApplicationSource::clone(&app.main.source),
             destination: application.spec.destination.clone(),
             ..ComparedTo::default()
         };

@@ -69,7 +69,8 @@ fn the_summary_reads_what_tables_and_metrics_show() {
             "conditions": [{"type": "SyncError", "message": "bad", "lastTransitionTime": "2026-01-02T00:00:00Z"}],
         },
     }));
-    let summary = snapshot.summary();
+    let json = snapshot.json();
+    let summary = json.summary();
     let labels: Vec<_> = summary.labels.iter().map(|(key, value)| (&**key, &**value)).collect();
     assert_eq!(labels, [("team", "a\"b")]);
     assert_eq!(
@@ -86,7 +87,7 @@ fn the_summary_reads_what_tables_and_metrics_show() {
 #[test]
 fn messages_fall_back_from_conditions_to_the_operation_to_health() {
     fn check(status: &Value, expected: &str) {
-        assert_eq!(snapshot(json!({ "status": status })).summary().message(), expected);
+        assert_eq!(snapshot(json!({ "status": status })).json().summary().message(), expected);
     }
     let health = json!({"message": "down"});
     check(&json!({"health": health, "operationState": {"phase": "Failed", "message": "no"}}), "no");
@@ -104,10 +105,11 @@ fn odd_shapes_read_as_empty() {
         "operation": null,
     });
     let app = snapshot(nulls);
-    let summary = app.summary();
+    let json = app.json();
+    let summary = json.summary();
     assert_eq!((&*summary.sync_status, &*summary.project, summary.operation()), ("Synced", "default", ""));
     assert!(!summary.autosync_enabled);
-    assert_eq!(snapshot(json!({"status": 3})).summary(), AppSummary::default());
+    assert_eq!(snapshot(json!({"status": 3})).json().summary(), AppSummary::default());
     let disabled = json!({"spec": {"syncPolicy": {"automated": {"enabled": false}}}});
-    assert!(!snapshot(disabled).summary().autosync_enabled);
+    assert!(!snapshot(disabled).json().summary().autosync_enabled);
 }

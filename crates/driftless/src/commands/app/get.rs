@@ -25,7 +25,8 @@ fn described(app: Value) -> String {
     let resources = app["status"]["resources"].as_array().cloned().unwrap_or_default();
     let Ok(object) = Object::from_value(app) else { return String::new() };
     let snapshot = AppSnapshot::new(&object);
-    let summary = snapshot.summary();
+    let json = snapshot.json();
+    let summary = json.summary();
     let first = |one: &str, other: &str| if one.is_empty() { other.to_owned() } else { one.to_owned() };
     let lines = [
         ("Name", format!("{}/{}", snapshot.namespace(), snapshot.name())),

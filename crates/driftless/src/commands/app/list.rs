@@ -43,7 +43,8 @@ fn shown(items: Vec<Value>, format: ListFormat) -> String {
 }
 
 fn row(app: &AppSnapshot) -> Vec<String> {
-    let summary = app.summary();
+    let json = app.json();
+    let summary = json.summary();
     let status = |status: &str| if status.is_empty() { "Unknown".to_owned() } else { status.to_owned() };
     vec![
         format!("{}/{}", app.namespace(), app.name()),

@@ -119,7 +119,8 @@ fn names(application: &Value, app: &AppName) -> bool {
 
 fn describe(object: &Object) -> String {
     let snapshot = AppSnapshot::new(object);
-    let summary = snapshot.summary();
+    let json = snapshot.json();
+    let summary = json.summary();
     let mut parts = Vec::new();
     for part in [&summary.sync_status, &summary.health_status, &summary.operation_phase] {
         if !part.is_empty() {
@@ -143,7 +144,8 @@ impl Goal {
 
     fn is_reached(self, object: &Object) -> bool {
         let snapshot = AppSnapshot::new(object);
-        let summary = snapshot.summary();
+        let json = snapshot.json();
+        let summary = json.summary();
         // A retry that waits is `Running` as well (semantics, section 1.5).
         let busy = summary.operation_requested || matches!(&*summary.operation_phase, "Running" | "Terminating");
         !self.deleted

@@ -1,0 +1,82 @@
+//! The Application as it is read: typed while something goes on, and the few facts that are asked for at any time.
+
+use std::sync::{Arc, OnceLock};
+
+use application_api::{Application, ApplicationSource};
+use kube_object::{CompactObject, Time};
+
+/// The reading of an Application.
+///
+/// Typed, an Application takes several times the memory of its bytes, and most are at rest: the typed form is made when it is
+/// asked for and dropped when nothing goes on.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    /// The Application as last seen or written, without `managedFields`.
+    object: CompactObject,
+    typed: OnceLock<Result<Arc<Application>, String>>,
+    /// None when it cannot be read.
+    facts: Option<Box<Facts>>,
+}
+
+/// What is asked about an Application that is at rest.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    pub(crate) uid: Box<str>,
+    pub(crate) project: Box<str>,
+    /// Namespace of the destination.
+    pub(crate) namespace: Box<str>,
+    /// What is synced; none where the spec names nothing.
+    pub(crate) source: Option<Arc<ApplicationSource>>,
+    pub(crate) created_at: Option<Time>,
+    pub(crate) is_deleting: bool,
+    pub(crate) is_skipped: bool,
+}
+
+impl Reading {
+    /// Reads an Application whose object has no `managedFields`.
+    pub(crate) fn of(object: &kube_object::Object) -> Self {
+        let typed = Application::from_object(object).map(Arc::new).map_err(|error| error.to_string());
+        let facts = typed.as_ref().ok().map(|application| Box::new(Facts::of(application)));
+        Self { object: CompactObject::of(object), typed: OnceLock::from(typed), facts }
+    }
+
+    /// Returns the object.
+    pub(crate) fn object(&self) -> &CompactObject {
+        &self.object
+    }
+
+    /// Returns the typed Application, or why it cannot be read.
+    pub(crate) fn typed(&self) -> Result<&Arc<Application>, &str> {
+        let read = || Application::from_object(&self.object.decode()).map(Arc::new).map_err(|error| error.to_string());
+        self.typed.get_or_init(read).as_ref().map_err(String::as_str)
+    }
+
+    /// Returns what is asked for at any time; none when the Application cannot be read.
+    pub(crate) fn facts(&self) -> Option<&Facts> {
+        self.facts.as_deref()
+    }
+
+    /// Drops the typed form until it is asked for again.
+    pub(crate) fn rest(&mut self) {
+        self.typed = OnceLock::new();
+    }
+}
+
+impl Facts {
+    fn of(application: &Application) -> Self {
+        Self {
+            uid: application.metadata.uid.as_str().into(),
+            project: application.spec.project().into(),
+            namespace: application.spec.destination.namespace.as_str().into(),
+            source: application.spec.source().map(|source| Arc::new(source.into_owned())),
+            created_at: application.metadata.creation_timestamp,
+            is_deleting: application.is_deleting(),
+            is_skipped: application.is_reconcile_skipped(),
+        }
+    }
+
+    /// Tells whether the Application stays: what it renders is not deleted.
+    pub(crate) fn stays(&self) -> bool {
+        !self.is_deleting
+    }
+}

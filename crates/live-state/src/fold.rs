@@ -66,7 +66,8 @@ impl LiveState {
         let uid = Uid::new(object.uid());
         let version = ResourceVersion::new(object.resource_version());
         let is_listed = source == Source::Stream || version.number().is_none();
-        if let Some(live) = known.and_then(|id| self.slots.get_mut(id).live.as_mut()).filter(|_| is_listed) {
+        let is_known = |live: &&mut Box<LiveObject>| is_listed && (uid.is_empty() || live.uid == uid);
+        if let Some(live) = known.and_then(|id| self.slots.get_mut(id).live.as_mut()).filter(is_known) {
             live.listed_in = self.kinds.get(kind).reset.unwrap_or(live.listed_in);
         }
         if !uid.is_empty() && self.kinds.get_mut(kind).is_buried(&uid) {
@@ -75,7 +76,11 @@ impl LiveState {
         let live = known.and_then(|id| self.slots.live(id));
         let is_stale = match live {
             Some(live) => is_stale(live, &uid, &version, detail, known.is_some_and(|id| self.needs_body(id))),
-            None => self.kinds.get(kind).is_gone(object.namespace(), &version),
+            // What a list has is there, in a namespace that was not watched before as well.
+            None => {
+                let kind = self.kinds.get(kind);
+                !(is_listed && kind.reset.is_some()) && kind.is_gone(object.namespace(), &version)
+            }
         };
         if is_stale {
             return None;

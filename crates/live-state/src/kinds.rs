@@ -81,10 +81,10 @@ impl Kind {
     }
 
     /// Tells whether an object that is not in the index is known to be gone, from the version of it that was read: a
-    /// list or watch has passed it. During a reset nothing is known.
+    /// list or watch has passed it.
     pub(crate) fn is_gone(&self, namespace: &str, version: &ResourceVersion) -> bool {
         let passed = self.listed_at.max(self.deleted_at.get(namespace).copied());
-        self.reset.is_none() && version.number().is_some() && version.number() <= passed
+        version.number().is_some() && version.number() <= passed
     }
 
     /// Forgets everything but the name.

@@ -170,6 +170,29 @@ fn an_older_list_does_not_bring_back_what_we_deleted() {
 }
 
 #[test]
+fn a_late_read_does_not_bring_back_during_a_list_what_the_watch_told_deleted() {
+    let mut state = LiveState::new();
+    let read = thing("a", "u1", 5, json!({}));
+    apply(&mut state, &read);
+    state.delete(&thing_key("a"), "u1", "6");
+    state.begin_reset(&cluster(), &things());
+    assert_eq!(shown(state.fold_response(&cluster(), &read, Detail::Full)), "-");
+    assert_eq!(shown(state.fold_response(&cluster(), &thing("a", "u2", 7, json!({})), Detail::Full)), "Added");
+}
+
+#[test]
+fn a_list_vouches_for_the_very_object_it_has() {
+    let mut state = LiveState::new();
+    state.fold_response(&cluster(), &thing("a", "u2", 3, json!({})), Detail::Full);
+    state.begin_reset(&cluster(), &things());
+    state.fold_delete(&thing_key("a"), "u2");
+    // Read before it was deleted and made anew, answered late.
+    state.fold_response(&cluster(), &thing("a", "u1", 1, json!({})), Detail::Full);
+    assert_eq!(apply(&mut state, &thing("a", "u2", 3, json!({}))), "-");
+    assert_eq!(state.end_reset(&cluster(), &things(), "4").len(), 1);
+}
+
+#[test]
 fn a_dropped_kind_is_forgotten_not_deleted() {
     let mut state = LiveState::new();
     state.begin_reset(&cluster(), &things());

@@ -84,6 +84,7 @@ impl Performer {
             }
             Effect::Record(record) => self.recorder.record(*record),
             Effect::Publish(published) => self.publish(Publication::App(published)),
+            Effect::Verified { app, revision } => self.publish(Publication::Verified(app, revision)),
             Effect::Unpublish(app) => self.publish(Publication::Gone(app)),
             Effect::Ready => self.publish(Publication::Ready),
         }

@@ -13,6 +13,8 @@ use crate::labels::{AppLabels, Labels, metric_key};
 pub(crate) enum Publication {
     /// An Application as it is.
     App(Box<Published>),
+    /// A newer commit of an Application renders to what is in force.
+    Verified(AppKey, String),
     /// An Application is gone.
     Gone(AppKey),
     /// All Applications have been published.
@@ -29,6 +31,7 @@ pub(crate) async fn publish_all(
     while let Some(publication) = publications.recv().await {
         match publication {
             Publication::App(published) => publish(&view, &labels, *published),
+            Publication::Verified(app, revision) => view.verify(&app.namespace, &app.name, &revision),
             Publication::Gone(app) => {
                 if let Some(snapshot) = view.get(&app.namespace, &app.name) {
                     view.remove(&app.namespace, &app.name, snapshot.uid());

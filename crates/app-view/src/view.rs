@@ -61,6 +61,13 @@ impl AppView {
         }
     }
 
+    /// Notes a newer commit that an application's manifests are of as well.
+    pub fn verify(&self, namespace: &str, name: &str, revision: &str) {
+        if let Some(snapshot) = self.get(namespace, name) {
+            self.publish(AppSnapshot::clone(&snapshot).with_verified_revision(Some(Arc::from(revision))));
+        }
+    }
+
     /// Removes the application with this uid; a later one of the same name stays.
     pub fn remove(&self, namespace: &str, name: &str, uid: &str) {
         let removed = {

@@ -27,11 +27,19 @@ impl State {
             }
             Event::RepoPolled { repo, started_at, result } => {
                 let interval = self.interval();
+                let is_good = result.is_ok();
                 let woken = self.repos.polled(&repo, started_at, result, interval, now);
-                self.dirty.extend(woken);
+                if is_good {
+                    self.move_on(&repo, woken, now);
+                } else {
+                    self.dirty.extend(woken);
+                }
             }
             Event::RepoChanged(repo) => self.repos.ask(&repo, now),
             Event::Rendered { app, ticket, result } => {
+                if self.verify_at_rest(&app, ticket, &result) {
+                    return;
+                }
                 self.with_app(&app, |state, app| state.take_render(app, ticket, result, now));
             }
             Event::Answered { app, ticket, answer } => {

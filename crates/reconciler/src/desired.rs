@@ -352,7 +352,8 @@ fn last_commit(app: &AppState, application: &Application, spec: &Spec) -> String
     status.map(|status| status.sync.revision.clone()).unwrap_or_default()
 }
 
-fn request_render(
+/// Notes and asks for the render of a commit, unless it is there or on its way.
+pub(crate) fn request_render(
     key: &AppKey,
     view: &mut View,
     commit: &str,

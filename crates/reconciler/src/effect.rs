@@ -91,6 +91,13 @@ pub enum Effect {
     Record(Box<Record>),
     /// Show an Application to readers.
     Publish(Box<Published>),
+    /// Show readers that a newer commit of an Application was verified to render to what is in force.
+    Verified {
+        /// The Application.
+        app: AppKey,
+        /// Commit.
+        revision: String,
+    },
     /// Show an Application no longer.
     Unpublish(AppKey),
     /// All caches are filled: report ready.

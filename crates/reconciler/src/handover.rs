@@ -73,7 +73,14 @@ impl State {
         };
         // Its own newest manifests count as well: what left it in one commit may be back in the next.
         let own = Some(app).filter(|app| app.reading.facts().is_some_and(Facts::stays));
-        self.others(&app.key).chain(own).map(hold).max().unwrap_or(Hold::No)
+        let mut longest = Hold::No;
+        for other in self.others(&app.key).chain(own) {
+            longest = longest.max(hold(other));
+            if longest == Hold::Briefly {
+                break;
+            }
+        }
+        longest
     }
 
     /// Tells whether an Application whose manifests are not known has an object by its status.

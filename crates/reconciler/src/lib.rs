@@ -3,7 +3,7 @@
 //! [`handle`] takes one event in and answers with effects; it never waits, reads a clock or touches the network. The shell performs
 //! the effects and feeds their outcomes back. Files are split by decision: `absorb` takes events in, `pass` orders the
 //! decisions about one Application, `spec`, `desired`, `comparing`, `operate`, `answers`, `plan`, `handover`, `deletion` and `status`
-//! take them, `repos`, `clusters` and `sweeps` know what is asked of the outside once for all Applications.
+//! take them, `resting` spares Applications at rest a pass when only their commit moves on, `repos`, `clusters` and `sweeps` know what is asked of the outside once for all Applications.
 
 mod absorb;
 mod answers;
@@ -27,6 +27,7 @@ mod publish;
 mod reading;
 mod records;
 mod repos;
+mod resting;
 mod spec;
 mod state;
 mod status;

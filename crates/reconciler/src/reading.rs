@@ -30,6 +30,8 @@ pub(crate) struct Facts {
     pub(crate) created_at: Option<Time>,
     pub(crate) is_deleting: bool,
     pub(crate) is_skipped: bool,
+    /// An operation is asked for or not at its end.
+    pub(crate) is_operating: bool,
 }
 
 impl Reading {
@@ -72,6 +74,7 @@ impl Facts {
             created_at: application.metadata.creation_timestamp,
             is_deleting: application.is_deleting(),
             is_skipped: application.is_reconcile_skipped(),
+            is_operating: is_operating(application),
         }
     }
 
@@ -79,4 +82,9 @@ impl Facts {
     pub(crate) fn stays(&self) -> bool {
         !self.is_deleting
     }
+}
+
+fn is_operating(application: &Application) -> bool {
+    let state = application.status.as_ref().and_then(|status| status.operation_state.as_ref());
+    application.operation.is_some() || state.is_some_and(|state| !state.phase.is_completed())
 }

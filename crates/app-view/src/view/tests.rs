@@ -68,6 +68,19 @@ fn a_change_is_announced_when_readers_see_it() {
 }
 
 #[test]
+fn a_verified_commit_is_shown_and_announced_once() {
+    let view = AppView::new();
+    view.verify("a", "web", "two");
+    view.publish(app("a", "web", "u", "1"));
+    let mut feed = view.subscribe();
+    view.verify("a", "web", "two");
+    assert_eq!(changes(&mut feed), ["+a/web"]);
+    assert_eq!(view.get("a", "web").unwrap().revision(), "two");
+    view.verify("a", "web", "two");
+    assert_eq!(changes(&mut feed), [""; 0]);
+}
+
+#[test]
 fn a_reader_that_fell_behind_is_told_to_list_again() {
     let view = AppView::new();
     let mut feed = view.subscribe();

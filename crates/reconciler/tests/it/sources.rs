@@ -295,3 +295,17 @@ fn another_project_is_asked_what_it_permits() {
     world.assert_well("web");
     assert_eq!(world.map_value("a").as_deref(), Some("2"));
 }
+
+#[test]
+fn a_verified_commit_is_not_taken_from_an_application_that_changes_meanwhile() {
+    let mut world = World::synced("web", &[config_map("a", "1")]);
+    world.faults =
+        Box::new(|effect| matches!(effect, reconciler::Effect::Render { .. }).then_some(test_kit::sim::Fault::Held));
+    let commit = world.commit(&[("other", &[config_map("b", "1")])]);
+    refresh(&mut world, "normal");
+    world.release();
+    world.run();
+    assert!(!requested(&world));
+    assert_eq!(world.application("web").status.unwrap().sync.revision, commit);
+    assert_eq!(world.take(&["verified"]), [""; 0]);
+}

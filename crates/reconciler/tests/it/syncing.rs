@@ -44,8 +44,16 @@ fn a_restart_with_everything_in_sync_writes_nothing() {
 #[test]
 fn a_commit_that_changes_nothing_here_writes_nothing() {
     let mut world = World::synced("web", &[config_map("a", "1")]);
-    world.commit(&[("other", &[config_map("z", "1")])]);
-    assert_eq!(world.take(&[""]), ["poll", "render web"]);
+    let commit = world.commit(&[("other", &[config_map("z", "1")])]);
+    assert_eq!(world.take(&[""]), ["poll", "render web", &format!("verified web {commit}")]);
+    // It is in force as before: drift from it is healed, and the next commit is applied.
+    world.edit_map("a", "drifted");
+    world.seconds(10);
+    assert_eq!(world.map_value("a").as_deref(), Some("1"));
+    world.commit(&[("web", &[config_map("a", "2")])]);
+    world.seconds(10);
+    world.assert_well("web");
+    assert_eq!(world.map_value("a").as_deref(), Some("2"));
 }
 
 #[test]

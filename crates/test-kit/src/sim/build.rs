@@ -87,7 +87,7 @@ impl World {
         Self::synced_with(application(name), objects)
     }
 
-    /// None
+    /// As [`World::synced`], with an Application of the caller.
     pub fn synced_with(application: Value, objects: &[Value]) -> Self {
         let name = application["metadata"]["name"].as_str().unwrap().to_owned();
         let mut world = Self::new();

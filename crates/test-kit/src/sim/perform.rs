@@ -182,6 +182,7 @@ pub(super) fn line(effect: &Effect) -> Option<String> {
         Effect::Reread(app) => format!("reread {}", app.name),
         Effect::CreateDefaultProject(_) => "create the project".to_owned(),
         Effect::Record(record) => format!("event {} {}: {}", record.app.name, record.reason, record.message),
+        Effect::Verified { app, revision } => format!("verified {} {revision}", app.name),
         Effect::Ready => "ready".to_owned(),
         _ => return None,
     })

@@ -1,0 +1,104 @@
+//! Applications at rest while their repository moves on: whose commit renders to what is in force needs no pass.
+
+use std::sync::Arc;
+
+use application_api::{Reason, RepoUrl};
+use jiff::Timestamp;
+use kube_object::RenderedManifests;
+
+use crate::app::AppState;
+use crate::desired::request_render;
+use crate::repos::Known;
+use crate::state::State;
+use crate::{AppKey, Effect, Leadership, RenderFailure, Reuse, Ticket};
+
+type Rendered = Result<Arc<RenderedManifests>, RenderFailure>;
+
+impl State {
+    /// Asks for the renders that a good poll calls for; marks the other Applications that it woke for a pass.
+    pub(crate) fn move_on(&mut self, repo: &RepoUrl, woken: impl IntoIterator<Item = AppKey>, now: Timestamp) {
+        for key in woken {
+            if !self.moves_at_rest(repo, &key, now) {
+                self.dirty.insert(key);
+            }
+        }
+    }
+
+    /// Asks for the render of an Application at rest; answers whether nothing else has to be looked at.
+    fn moves_at_rest(&mut self, repo: &RepoUrl, key: &AppKey, now: Timestamp) -> bool {
+        let ticket = self.ticket();
+        let Some(app) = self.apps.get(key).filter(|app| self.is_at_rest(app)) else { return false };
+        let source = &app.main.source;
+        let Known::Commit(commit) = self.repos.known(&source.repo_url, &source.target_revision) else { return false };
+        if source.repo_url != *repo {
+            return false;
+        }
+        let commit = commit.to_owned();
+        let Some(app) = self.apps.get_mut(key) else { return false };
+        let effect = request_render(key, &mut app.main, &commit, ticket, Reuse::Allowed, now);
+        self.effects.extend(effect);
+        true
+    }
+
+    /// Takes in a render that is what is in force already; answers whether it was one, of an Application at rest.
+    pub(crate) fn verify_at_rest(&mut self, key: &AppKey, ticket: Ticket, result: &Rendered) -> bool {
+        let Some(app) = self.apps.get(key).filter(|app| self.is_at_rest(app)) else { return false };
+        let (Ok(rendered), Some((own, _))) = (result, &app.main.rendering) else { return false };
+        let is_same = app.main.rendered.as_ref().is_some_and(|before| before.digest == rendered.digest);
+        if *own != ticket || !is_same {
+            return false;
+        }
+        let Some(mut app) = self.apps.remove(key) else { return false };
+        if let Some((_, commit)) = app.main.rendering.take() {
+            app.main.verified.clone_from(&commit);
+            self.hold_revisions(&app);
+            // The next pass shows everything anew.
+            app.published = None;
+            self.effects.push(Effect::Verified { app: key.clone(), revision: commit });
+        }
+        self.apps.insert(key.clone(), app);
+        true
+    }
+
+    /// Tells whether the last pass of an Application left nothing to do, and nothing that it looked at has changed.
+    fn is_at_rest(&self, app: &AppState) -> bool {
+        let view = &app.main;
+        let is_busy = app.run.is_some()
+            || app.write.is_some()
+            || app.rereading
+            || app.write_retry.is_some()
+            || app.refresh.is_some()
+            || app.operation_view.is_some();
+        let is_in_doubt = view.stale
+            || view.comparison.is_none()
+            || view.revision_moved
+            || view.failed.is_some()
+            || view.refused.is_some()
+            || app.failing_since.is_some()
+            || app.listing_failure.is_some()
+            || !view.asked.is_empty();
+        let is_current = view.targets_of.as_ref().is_some_and(|made_of| {
+            made_of.discovery == self.cluster.generation && made_of.projects == self.project_generation
+        });
+        let facts = app.reading.facts().filter(|facts| facts.stays() && !facts.is_skipped && !facts.is_operating);
+        let has_source = facts.and_then(|facts| facts.source.as_ref()).is_some_and(|source| *source == view.source);
+        let is_idle = matches!(
+            app.reason,
+            Some(
+                Reason::Synced { .. }
+                    | Reason::AutoSyncOff { .. }
+                    | Reason::NothingToSync { .. }
+                    | Reason::PruneOff { .. }
+                    | Reason::SelfHealOff { .. }
+                    | Reason::LastSyncFailed { .. }
+            )
+        );
+        !is_busy
+            && !is_in_doubt
+            && is_current
+            && has_source
+            && is_idle
+            && self.leadership == Leadership::Leading
+            && !self.dirty.contains(&app.key)
+    }
+}

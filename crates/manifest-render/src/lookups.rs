@@ -6,15 +6,15 @@ use kube_object::Digest;
 use crate::RenderError;
 use crate::files::Extensions;
 
-/// Everything that a render looked up in a tree, by the ids of what was found.
+/// Everything that a render looked up in a tree, by the ids of what was found. Sorted by path; kept of every Application.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LookUps {
     /// What is at a path, or that nothing is.
-    entries: BTreeMap<String, Option<TreeEntry>>,
+    entries: Box<[(Box<str>, Option<TreeEntry>)]>,
     /// Directories of which every file below counts.
-    trees: BTreeMap<String, EntryId>,
+    trees: Box<[(Box<str>, EntryId)]>,
     /// Directories of which the files directly inside count.
-    listings: BTreeMap<String, Listing>,
+    listings: Box<[(Box<str>, Listing)]>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,16 +55,16 @@ impl LookUps {
         for (path, entry) in &self.entries {
             parts.extend([
                 b"entry".to_vec(),
-                path.clone().into_bytes(),
+                path.as_bytes().to_vec(),
                 entry.as_ref().map(described).unwrap_or_default(),
             ]);
         }
         for (path, id) in &self.trees {
-            parts.extend([b"tree".to_vec(), path.clone().into_bytes(), id.as_bytes().to_vec()]);
+            parts.extend([b"tree".to_vec(), path.as_bytes().to_vec(), id.as_bytes().to_vec()]);
         }
         for (path, listing) in &self.listings {
             // Not the directory's id: files that do not count may change it.
-            parts.extend([b"listing".to_vec(), path.clone().into_bytes(), listing.files.as_bytes().to_vec()]);
+            parts.extend([b"listing".to_vec(), path.as_bytes().to_vec(), listing.files.as_bytes().to_vec()]);
         }
         Digest::of_parts(parts.iter().map(Vec::as_slice))
     }
@@ -101,22 +101,28 @@ fn described(entry: &TreeEntry) -> Vec<u8> {
 /// A tree that remembers what it was asked.
 pub(crate) struct Recorder<'a> {
     tree: &'a dyn SourceTree,
-    lookups: LookUps,
+    entries: BTreeMap<Box<str>, Option<TreeEntry>>,
+    trees: BTreeMap<Box<str>, EntryId>,
+    listings: BTreeMap<Box<str>, Listing>,
 }
 
 impl<'a> Recorder<'a> {
     pub(crate) fn new(tree: &'a dyn SourceTree) -> Self {
-        Self { tree, lookups: LookUps::default() }
+        Self { tree, entries: BTreeMap::new(), trees: BTreeMap::new(), listings: BTreeMap::new() }
     }
 
     pub(crate) fn into_lookups(self) -> LookUps {
-        self.lookups
+        LookUps {
+            entries: self.entries.into_iter().collect(),
+            trees: self.trees.into_iter().collect(),
+            listings: self.listings.into_iter().collect(),
+        }
     }
 
     /// Looks up what is at a path.
     pub(crate) fn entry(&mut self, path: &str) -> Result<Option<TreeEntry>, RenderError> {
         let entry = self.unrecorded_entry(path)?;
-        self.lookups.entries.insert(path.to_owned(), entry);
+        self.entries.insert(path.into(), entry);
         Ok(entry)
     }
 
@@ -139,7 +145,7 @@ impl<'a> Recorder<'a> {
         let entries = self.tree.list(path).map_err(failed)?;
         if let Some(directory) = directory_id(self.tree, path).map_err(failed)? {
             let files = files_digest(&entries, extensions);
-            self.lookups.listings.insert(path.to_owned(), Listing { directory, extensions, files });
+            self.listings.insert(path.into(), Listing { directory, extensions, files });
         }
         Ok(entries)
     }
@@ -155,14 +161,14 @@ impl<'a> Recorder<'a> {
         if !covers_contents(self.tree) {
             // The directories inside count as well, which a listing leaves out.
             if let Some(directory) = directory_id(self.tree, path).map_err(failed)? {
-                self.lookups.trees.insert(path.to_owned(), directory);
+                self.trees.insert(path.into(), directory);
             }
             return self.list(path, extensions);
         }
         if path == top
             && let Some(directory) = directory_id(self.tree, path).map_err(failed)?
         {
-            self.lookups.trees.insert(path.to_owned(), directory);
+            self.trees.insert(path.into(), directory);
         }
         self.tree.list(path).map_err(failed)
     }

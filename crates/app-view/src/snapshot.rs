@@ -3,7 +3,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use kube_object::{CompactObject, Object};
+use serde::Deserialize;
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::{AppSummary, WhyLine};
@@ -18,7 +20,7 @@ pub struct AppSnapshot {
     name: Arc<str>,
     uid: Box<str>,
     resource_version: Box<str>,
-    /// Without `managedFields`.
+    /// As stored; who manages its fields is not shown.
     object: CompactObject,
     /// `status.sync.revision`, as stored.
     revision: Arc<str>,
@@ -43,15 +45,10 @@ impl AppSnapshot {
     /// Kept is what the API shows: `metadata` without `managedFields`, `spec`, `status`, `operation`; `apiVersion` and
     /// `kind` are absent from Argo CD's answers too.
     pub fn new(application: &Object) -> Self {
-        if application.fields().get("metadata").is_some_and(|metadata| metadata.get("managedFields").is_some()) {
-            let mut bare = application.clone();
-            bare.metadata_map_mut().remove("managedFields");
-            return Self::of(CompactObject::of(&bare), &bare);
-        }
         Self::of(CompactObject::of(application), application)
     }
 
-    /// Takes an Application that is kept without `managedFields`, and shares its bytes.
+    /// Takes an Application that is kept, and shares its bytes.
     pub fn shared(object: CompactObject) -> Self {
         let application = object.decode();
         Self::of(object, &application)
@@ -124,9 +121,11 @@ impl AppSnapshot {
     pub fn json(&self) -> AppJson {
         let json = self.object.to_json();
         if let Some(rest) = json.strip_prefix(HEAD) {
-            return AppJson([b"{", rest].concat());
+            let hidden = managed_fields(rest);
+            return AppJson([b"{", &rest[..hidden.start], &rest[hidden.end..]].concat());
         }
-        let application = self.object.decode();
+        let mut application = self.object.decode();
+        application.metadata_map_mut().remove("managedFields");
         let json = serde_json::to_vec(&ApiView(application.fields()));
         AppJson(json.expect("because a JSON map with string keys always serialises"))
     }
@@ -186,6 +185,31 @@ fn position(whole: &[u8], part: &str) -> Option<Range<usize>> {
     }
     let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
     Some(start..start + part.len())
+}
+
+/// Returns where `metadata.managedFields` lies in an Application's JSON, with its name and one comma; empty where there is none.
+///
+/// `rest` is the JSON as it is written without spaces, after [`HEAD`].
+fn managed_fields(rest: &[u8]) -> Range<usize> {
+    #[derive(Deserialize)]
+    struct Metadata<'a> {
+        #[serde(borrow, rename = "managedFields")]
+        managed_fields: Option<&'a RawValue>,
+    }
+    const METADATA: &[u8] = b"\"metadata\":";
+    const NAME: &[u8] = b"\"managedFields\":";
+    let find = || {
+        let from = rest.strip_prefix(METADATA)?;
+        let metadata = Metadata::deserialize(&mut serde_json::Deserializer::from_slice(from)).ok()?;
+        let value = position(rest, metadata.managed_fields?.get())?;
+        let start = value.start.checked_sub(NAME.len()).filter(|start| rest[*start..].starts_with(NAME))?;
+        Some(match (rest.get(value.end), start.checked_sub(1).map(|before| rest[before])) {
+            (Some(b','), _) => start..value.end + 1,
+            (_, Some(b',')) => start - 1..value.end,
+            _ => start..value.end,
+        })
+    };
+    find().unwrap_or_default()
 }
 
 /// Serialises an Application without what the API does not show.

@@ -44,6 +44,7 @@ pub(crate) fn read(
             });
         }
     }
+    objects.shrink_to_fit();
     Ok((objects, warnings))
 }
 

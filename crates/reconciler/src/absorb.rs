@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use application_api::AppProject;
 use jiff::Timestamp;
-use kube_object::{ApiError, ClusterId, ErrorClass, Gvk, Object, ObjectKey};
+use kube_object::{ApiError, ClusterId, CompactObject, ErrorClass, Gvk, Object, ObjectKey};
 use live_state::{Change, Detail, WakeLevel};
 use object_health::Overrides;
 
@@ -238,17 +238,25 @@ impl State {
             self.application_gone(&key, None, now);
         }
         let control = self.config.control_namespace.clone();
+        let kept = self.kept(object);
         match self.apps.get_mut(&key) {
             Some(app) if is_newer(object.resource_version(), &app.resource_version) => {
-                app.update(object);
+                app.update(object, kept);
                 app.make_stale();
             }
             Some(_) => return,
             None => {
-                self.apps.insert(key.clone(), Box::new(AppState::new(key.clone(), &control, object)));
+                self.apps.insert(key.clone(), Box::new(AppState::new(key.clone(), &control, object, kept)));
             }
         }
         self.dirty.insert(key);
+    }
+
+    /// Returns what is kept of an Application: what the live index keeps, where it has the same version.
+    fn kept(&self, application: &Object) -> CompactObject {
+        let known = self.live.get(&application.key(self.cluster.id.clone()));
+        let known = known.filter(|known| known.resource_version.to_string() == application.resource_version());
+        known.and_then(|known| known.body.held()).cloned().unwrap_or_else(|| CompactObject::of(application))
     }
 
     fn uid_of(&self, key: &AppKey) -> Option<&str> {
@@ -313,14 +321,17 @@ impl State {
             let fold = self.live.fold_response(&cluster, object, Detail::Full);
             self.after_fold(fold, now);
         }
+        let kept = result.as_ref().ok().map(|object| self.kept(object));
         let Some(app) = self.apps.get_mut(key) else { return };
         let Some(write) = app.write.take_if(|write| write.ticket == ticket) else { return };
         match result {
             Ok(object) => {
                 app.write_failures = 0;
                 app.write_retry = None;
-                if is_newer(object.resource_version(), &app.resource_version) {
-                    app.update(&object);
+                if is_newer(object.resource_version(), &app.resource_version)
+                    && let Some(kept) = kept
+                {
+                    app.update(&object, kept);
                 }
                 if let (Some(run), Some(state)) = (&mut app.run, &write.state) {
                     run.stored = run.state == *state;
@@ -348,7 +359,7 @@ impl State {
             Ok(Some(object)) => {
                 app.rereading = false;
                 if is_newer(object.resource_version(), &app.resource_version) {
-                    app.update(&object);
+                    app.update(&object, CompactObject::of(&object));
                     app.make_stale();
                 }
                 app.forget_run_if_changed();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use app_compare::{Comparison, Target, Targets};
 use application_api::{ApplicationSource, OperationState, Reason};
 use jiff::Timestamp;
-use kube_object::{Digest, Gvk, InstanceName, Object, ObjectKey, RenderedManifests};
+use kube_object::{CompactObject, Digest, Gvk, InstanceName, Object, ObjectKey, RenderedManifests};
 use sync_plan::{ActionOutcome, ClusterAction, HealState, SyncInput};
 
 use crate::reading::Reading;
@@ -177,8 +177,8 @@ pub(crate) struct Deletion {
 }
 
 impl AppState {
-    pub(crate) fn new(key: AppKey, control: &str, object: &Object) -> Self {
-        let reading = read(object);
+    pub(crate) fn new(key: AppKey, control: &str, object: &Object, kept: CompactObject) -> Self {
+        let reading = Reading::of(object, kept);
         let needs_sweep = reading.typed().is_ok_and(|app| app.status.as_ref().is_none_or(knows_no_objects));
         Self {
             instance: key.instance(control),
@@ -208,9 +208,9 @@ impl AppState {
         }
     }
 
-    /// Takes in a newer version of the Application.
-    pub(crate) fn update(&mut self, object: &Object) {
-        self.reading = read(object);
+    /// Takes in a newer version of the Application, and what is kept of it.
+    pub(crate) fn update(&mut self, object: &Object, kept: CompactObject) {
+        self.reading = Reading::of(object, kept);
         object.resource_version().clone_into(&mut self.resource_version);
     }
 
@@ -274,13 +274,6 @@ impl AppState {
 fn knows_no_objects(status: &application_api::ApplicationStatus) -> bool {
     let synced = status.operation_state.as_ref().and_then(|state| state.sync_result.as_ref());
     status.resources.is_empty() && synced.is_none_or(|result| result.resources.is_empty())
-}
-
-/// Reads what readers are shown.
-fn read(object: &Object) -> Reading {
-    let mut object = object.clone();
-    object.metadata_map_mut().remove("managedFields");
-    Reading::of(&object)
 }
 
 impl Run {

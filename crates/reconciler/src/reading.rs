@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use application_api::{Application, ApplicationSource};
-use kube_object::{CompactObject, Time};
+use kube_object::{CompactObject, Object, Time};
 
 /// The reading of an Application.
 ///
@@ -11,7 +11,7 @@ use kube_object::{CompactObject, Time};
 /// asked for and dropped when nothing goes on.
 #[derive(Debug)]
 pub(crate) struct Reading {
-    /// The Application as last seen or written, without `managedFields`.
+    /// The Application as last seen or written.
     object: CompactObject,
     typed: OnceLock<Result<Arc<Application>, String>>,
     /// None when it cannot be read.
@@ -35,11 +35,11 @@ pub(crate) struct Facts {
 }
 
 impl Reading {
-    /// Reads an Application whose object has no `managedFields`.
-    pub(crate) fn of(object: &kube_object::Object) -> Self {
-        let typed = Application::from_object(object).map(Arc::new).map_err(|error| error.to_string());
+    /// Reads an Application, and takes what is kept of it.
+    pub(crate) fn of(object: &Object, kept: CompactObject) -> Self {
+        let typed = typed(object.clone());
         let facts = typed.as_ref().ok().map(|application| Box::new(Facts::of(application)));
-        Self { object: CompactObject::of(object), typed: OnceLock::from(typed), facts }
+        Self { object: kept, typed: OnceLock::from(typed), facts }
     }
 
     /// Returns the object.
@@ -49,8 +49,7 @@ impl Reading {
 
     /// Returns the typed Application, or why it cannot be read.
     pub(crate) fn typed(&self) -> Result<&Arc<Application>, &str> {
-        let read = || Application::from_object(&self.object.decode()).map(Arc::new).map_err(|error| error.to_string());
-        self.typed.get_or_init(read).as_ref().map_err(String::as_str)
+        self.typed.get_or_init(|| typed(self.object.decode())).as_ref().map_err(String::as_str)
     }
 
     /// Returns what is asked for at any time; none when the Application cannot be read.
@@ -62,6 +61,12 @@ impl Reading {
     pub(crate) fn rest(&mut self) {
         self.typed = OnceLock::new();
     }
+}
+
+/// Reads an Application; who manages its fields is of no interest here.
+fn typed(mut object: Object) -> Result<Arc<Application>, String> {
+    object.metadata_map_mut().remove("managedFields");
+    Application::from_object(&object).map(Arc::new).map_err(|error| error.to_string())
 }
 
 impl Facts {

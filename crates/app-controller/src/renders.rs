@@ -1,3 +1,5 @@
+mod verified;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,6 +13,7 @@ use settings::ToolSettings;
 use tokio::sync::Semaphore;
 
 use crate::hands::Hands;
+use crate::renders::verified::Questions;
 
 /// Renders that run at once; each keeps a thread busy.
 const PARALLEL: usize = 4;
@@ -30,6 +33,7 @@ pub(crate) struct RenderJob {
 /// The renders under way and those remembered.
 pub(crate) struct Renders {
     turns: Arc<Semaphore>,
+    questions: Questions,
     remembered: Mutex<HashMap<AppKey, Vec<Arc<Remembered>>>>,
 }
 
@@ -37,7 +41,7 @@ pub(crate) struct Renders {
 struct Remembered {
     input: Input,
     commit: CommitId,
-    lookups: LookUps,
+    lookups: Arc<LookUps>,
     manifests: Arc<RenderedManifests>,
 }
 
@@ -48,9 +52,20 @@ struct Input {
     request: RenderRequest,
 }
 
+impl Remembered {
+    /// The same at another commit.
+    fn at(&self, input: Input, commit: CommitId) -> Self {
+        Self { input, commit, lookups: Arc::clone(&self.lookups), manifests: Arc::clone(&self.manifests) }
+    }
+}
+
 impl Default for Renders {
     fn default() -> Self {
-        Self { turns: Arc::new(Semaphore::new(PARALLEL)), remembered: Mutex::default() }
+        Self {
+            turns: Arc::new(Semaphore::new(PARALLEL)),
+            questions: Questions::default(),
+            remembered: Mutex::default(),
+        }
     }
 }
 
@@ -97,6 +112,12 @@ pub(crate) async fn render(hands: &Hands, job: RenderJob) -> Result<Arc<Rendered
     if let Some(known) = known.as_ref().filter(|known| known.commit == commit) {
         return Ok(Arc::clone(&known.manifests));
     }
+    if let Some(known) = &known
+        && hands.renders.questions.ask(&hands.repositories, &input.repository, commit, &known.lookups).await
+    {
+        hands.renders.remember(&app, known.at(input, commit));
+        return Ok(Arc::clone(&known.manifests));
+    }
     let turn = Arc::clone(&hands.renders.turns).acquire_owned().await.expect("the semaphore is never closed");
     let tree = hands.repositories.tree(&input.repository, commit).await;
     let tree = tree.map_err(|error| RenderFailure::Unavailable(error.to_string()))?;
@@ -126,14 +147,13 @@ fn render_tree(
     if let Some(known) = known
         && known.lookups.unchanged_in(tree).unwrap_or(false)
     {
-        let (lookups, manifests) = (known.lookups.clone(), Arc::clone(&known.manifests));
-        return Ok(Remembered { input, commit, lookups, manifests });
+        return Ok(known.at(input, commit));
     }
     let render = manifest_render::render(tree, &input.request)?;
     for warning in &render.manifests.warnings {
         tracing::warn!(warning, "the source was rendered with a warning");
     }
-    Ok(Remembered { input, commit, lookups: render.lookups, manifests: Arc::new(render.manifests) })
+    Ok(Remembered { input, commit, lookups: Arc::new(render.lookups), manifests: Arc::new(render.manifests) })
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "used with map_err")]

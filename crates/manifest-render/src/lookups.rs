@@ -29,6 +29,20 @@ impl LookUps {
     ///
     /// Compares ids; a directory is listed only when its id differs, and then nothing below it matters.
     pub fn unchanged_in(&self, tree: &dyn SourceTree) -> Result<bool, TreeError> {
+        self.hold_in(tree, |path, expected| Ok(files_digest(&tree.list(path)?, expected.extensions) == expected.files))
+    }
+
+    /// Tells whether the same look-ups find the very same ids in another tree. Lists nothing: a directory that has changed in any way
+    /// counts as different.
+    pub fn has_same_ids_in(&self, tree: &dyn SourceTree) -> Result<bool, TreeError> {
+        self.hold_in(tree, |_, _| Ok(false))
+    }
+
+    fn hold_in(
+        &self,
+        tree: &dyn SourceTree,
+        has_same_files: impl Fn(&str, &Listing) -> Result<bool, TreeError>,
+    ) -> Result<bool, TreeError> {
         for (path, expected) in &self.entries {
             if tree.entry(path)? != *expected {
                 return Ok(false);
@@ -42,7 +56,7 @@ impl LookUps {
         for (path, expected) in &self.listings {
             let Some(id) = directory_id(tree, path)? else { return Ok(false) };
             let is_same = id == expected.directory && covers_contents(tree);
-            if !is_same && files_digest(&tree.list(path)?, expected.extensions) != expected.files {
+            if !is_same && !has_same_files(path, expected)? {
                 return Ok(false);
             }
         }

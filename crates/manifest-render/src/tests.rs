@@ -367,6 +367,7 @@ fn unchanged_lookups_tell_that_the_output_is_the_same() {
                 "{note}, recurse {}",
                 request.directory.recurse
             );
+            assert_eq!(render.lookups.has_same_ids_in(&after).unwrap(), note == "elsewhere", "{note}: ids");
             if let Ok(again) = super::render(&after, &request).map(|render| render.manifests) {
                 let same_key = again.input_key == render.manifests.input_key;
                 assert_eq!(same_key, expected, "{note}: input key");

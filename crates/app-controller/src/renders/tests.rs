@@ -20,13 +20,20 @@ impl Fixture {
 
     async fn render(&self, path: &str, commit: &str, reuse: Reuse) -> Result<Arc<RenderedManifests>, RenderFailure> {
         let app = AppKey::new("argocd", "web");
+        self.render_as(app, path.to_owned(), commit.to_owned(), reuse).await
+    }
+
+    async fn render_as(
+        &self,
+        app: AppKey,
+        path: String,
+        commit: String,
+        reuse: Reuse,
+    ) -> Result<Arc<RenderedManifests>, RenderFailure> {
         self.test.hands.renders.expect(&app);
-        let source = ApplicationSource {
-            repo_url: self.repo.file_url().as_str().into(),
-            path: path.to_owned(),
-            ..ApplicationSource::default()
-        };
-        render(&self.test.hands, RenderJob { app, commit: commit.to_owned(), source: Box::new(source), reuse }).await
+        let repo_url = self.repo.file_url().as_str().into();
+        let source = Box::new(ApplicationSource { repo_url, path, ..ApplicationSource::default() });
+        render(&self.test.hands, RenderJob { app, commit, source, reuse }).await
     }
 }
 
@@ -80,4 +87,31 @@ async fn failures_say_whose_they_are() {
         assert_eq!(kind(fixture.render(path, commit, Reuse::Allowed).await), expected, "{path} {commit}");
     }
     let _ = &fixture.directory;
+}
+
+#[tokio::test]
+async fn many_that_ask_at_once_are_answered_each_for_itself() {
+    let fixture = Fixture::new();
+    for index in 0..20 {
+        let map = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: m{index}}}\n");
+        fixture.repo.write(&format!("apps/{index}/a.yaml"), map);
+    }
+    let first = fixture.repo.commit("one");
+    fixture.repo.write("apps/7/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\n");
+    let second = fixture.repo.commit("two");
+    let renders = async |commit: &str| {
+        let jobs = (0..20).map(|index| {
+            let app = AppKey::new("argocd", &format!("app-{index}"));
+            fixture.render_as(app, format!("apps/{index}"), commit.to_owned(), Reuse::Allowed)
+        });
+        futures::future::join_all(jobs).await
+    };
+    let before = renders(&first).await;
+    let after = renders(&second).await;
+    for (index, (before, after)) in before.iter().zip(&after).enumerate() {
+        let (before, after) = (before.as_ref().unwrap(), after.as_ref().unwrap());
+        assert_eq!(Arc::ptr_eq(before, after), index != 7, "{index}");
+    }
+    assert_eq!(after[7].as_ref().unwrap().objects[0].name, "other");
+    assert!(renders(&"1".repeat(40)).await.iter().all(Result::is_err));
 }

@@ -36,18 +36,18 @@ fn the_api_shows_metadata_spec_status_and_operation() {
 
 #[test]
 fn who_manages_fields_is_not_shown() {
-    fn check(metadata: Value, expected: Value) {
+    fn check(metadata: &Value, expected: &Value) {
         let values = json!({"metadata": {"managedFields": ["kept"]}, "text": "\"managedFields\":[1]"});
-        let application = |metadata: Value| json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": metadata, "spec": values});
+        let application = |metadata: &Value| json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": metadata, "spec": values});
         let shown = shown(&snapshot(application(metadata)));
         assert_eq!(shown, json!({"metadata": expected, "spec": values}));
     }
     let fields = json!([{"manager": "kubectl", "fieldsV1": {"f:metadata": {"f:managedFields": {}}}}]);
-    check(json!({"managedFields": fields, "name": "web"}), json!({"name": "web"}));
-    check(json!({"labels": {"a": "b"}, "managedFields": fields}), json!({"labels": {"a": "b"}}));
-    check(json!({"a": 1, "managedFields": fields, "name": "web"}), json!({"a": 1, "name": "web"}));
-    check(json!({"managedFields": fields}), json!({}));
-    check(json!({"annotations": {"managedFields": "x"}}), json!({"annotations": {"managedFields": "x"}}));
+    check(&json!({"managedFields": fields, "name": "web"}), &json!({"name": "web"}));
+    check(&json!({"labels": {"a": "b"}, "managedFields": fields}), &json!({"labels": {"a": "b"}}));
+    check(&json!({"a": 1, "managedFields": fields, "name": "web"}), &json!({"a": 1, "name": "web"}));
+    check(&json!({"managedFields": fields}), &json!({}));
+    check(&json!({"annotations": {"managedFields": "x"}}), &json!({"annotations": {"managedFields": "x"}}));
 }
 
 #[test]

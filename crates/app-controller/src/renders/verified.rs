@@ -1,26 +1,20 @@
-//! After a commit, every Application asks whether anything that it looked up has changed. They are answered together, on one thread,
-//! from one tree: for each alone, the way to a thread and back costs many times the comparison of a few ids.
+//! After a commit, every Application asks whether anything that it looked up has changed. Those of a repository are answered together, on
+//! one thread, from one tree: for each alone, the way to a thread and back costs many times the comparison of a few ids.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use git_source::{CommitId, Repositories, Repository};
 use manifest_render::LookUps;
 use tokio::sync::oneshot;
 
-/// The questions that wait for their answer.
+/// The questions that wait for their answer, by repository; somebody answers those of each that is here.
 #[derive(Clone, Default)]
-pub(super) struct Questions(Arc<Mutex<Asked>>);
-
-#[derive(Default)]
-struct Asked {
-    waiting: Vec<Question>,
-    /// Somebody is answering.
-    answering: bool,
-}
+pub(super) struct Questions(Arc<Mutex<HashMap<Repository, Vec<Question>>>>);
 
 /// Whether look-ups find the same in a commit.
 struct Question {
-    repository: Repository,
     commit: CommitId,
     lookups: Arc<LookUps>,
     answer: oneshot::Sender<bool>,
@@ -37,40 +31,40 @@ impl Questions {
         lookups: &Arc<LookUps>,
     ) -> bool {
         let (answer, answered) = oneshot::channel();
-        let question = Question { repository: repository.clone(), commit, lookups: Arc::clone(lookups), answer };
-        let is_first = {
-            let mut asked = self.asked();
-            asked.waiting.push(question);
-            !std::mem::replace(&mut asked.answering, true)
-        };
-        if is_first {
-            tokio::spawn(self.clone().answer_all(repositories.clone()));
+        let question = Question { commit, lookups: Arc::clone(lookups), answer };
+        match self.asked().entry(repository.clone()) {
+            Entry::Occupied(mut waiting) => waiting.get_mut().push(question),
+            Entry::Vacant(nobody) => {
+                nobody.insert(vec![question]);
+                tokio::spawn(self.clone().answer_all(repositories.clone(), repository.clone()));
+            }
         }
         answered.await.unwrap_or(false)
     }
 
-    /// Answers until nobody asks any more.
-    async fn answer_all(self, repositories: Repositories) {
-        loop {
-            let mut waiting = {
-                let mut asked = self.asked();
-                asked.answering = !asked.waiting.is_empty();
-                std::mem::take(&mut asked.waiting)
-            };
-            if waiting.is_empty() {
-                return;
-            }
-            while let Some(first) = waiting.first() {
-                let (repository, commit) = (first.repository.clone(), first.commit);
-                let same = |question: &Question| question.commit == commit && question.repository == repository;
-                let (together, others) = waiting.into_iter().partition(same);
+    /// Answers what is asked about a repository, until nobody asks any more.
+    async fn answer_all(self, repositories: Repositories, repository: Repository) {
+        while let Some(mut waiting) = self.take(&repository) {
+            while let Some(commit) = waiting.first().map(|question| question.commit) {
+                let (together, others) = waiting.into_iter().partition(|question| question.commit == commit);
                 waiting = others;
                 answer(&repositories, &repository, commit, together).await;
             }
         }
     }
 
-    fn asked(&self) -> MutexGuard<'_, Asked> {
+    /// Takes the questions about a repository; none when it needs nobody any more.
+    fn take(&self, repository: &Repository) -> Option<Vec<Question>> {
+        let mut asked = self.asked();
+        let waiting = std::mem::take(asked.get_mut(repository)?);
+        if waiting.is_empty() {
+            asked.remove(repository);
+            return None;
+        }
+        Some(waiting)
+    }
+
+    fn asked(&self) -> MutexGuard<'_, HashMap<Repository, Vec<Question>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -15,6 +15,7 @@ use crate::labels::{AppRequests, Labels};
 use crate::local_repos::LocalRepositories;
 use crate::renders::Renders;
 use crate::turns::Turns;
+use crate::urgency::Urgency;
 
 /// Polls of repositories that may run at once.
 const POLLS: usize = 16;
@@ -30,6 +31,7 @@ pub(crate) struct Hands {
     pub(crate) labels: Arc<Labels>,
     pub(crate) objects: Turns<ObjectKey>,
     pub(crate) renders: Renders,
+    pub(crate) urgency: Urgency,
     pub(crate) polls: Semaphore,
     pub(crate) local: LocalRepositories,
     pub(crate) in_force: InForce,
@@ -62,6 +64,7 @@ impl Hands {
             labels,
             objects: Turns::default(),
             renders: Renders::default(),
+            urgency: Urgency::default(),
             polls: Semaphore::new(POLLS),
             local: LocalRepositories::new(answers),
             in_force: InForce::default(),

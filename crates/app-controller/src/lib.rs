@@ -25,6 +25,7 @@ mod surveys;
 #[cfg(test)]
 mod test_hands;
 mod turns;
+mod urgency;
 mod watches;
 mod writes;
 

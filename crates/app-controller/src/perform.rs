@@ -9,6 +9,7 @@ use crate::hands::Hands;
 use crate::publishing::Publication;
 use crate::records::Recorder;
 use crate::renders::{RenderJob, render};
+use crate::urgency::is_urgent;
 use crate::watches::Watches;
 use crate::{ControllerError, repos, requests, surveys, writes};
 
@@ -67,14 +68,25 @@ impl Performer {
                 });
             }
             Effect::Forget(app) => hands.renders.forget(&app),
-            Effect::Request { app, ticket, request } => self.change(span, async move {
-                let answer = requests::request(&hands, &app, *request).await;
-                Event::Answered { app, ticket, answer }
-            }),
-            Effect::Write { app, ticket, patch } => self.change(span, async move {
-                let result = writes::write(&hands, &app, &patch).await;
-                Event::Written { app, ticket, result }
-            }),
+            Effect::Request { app, ticket, request } => {
+                let urgent = hands.urgency.begin();
+                self.change(span, async move {
+                    let answer = requests::request(&hands, &app, *request).await;
+                    drop(urgent);
+                    Event::Answered { app, ticket, answer }
+                });
+            }
+            Effect::Write { app, ticket, patch } => {
+                let urgent = is_urgent(&patch).then(|| hands.urgency.begin());
+                self.change(span, async move {
+                    if urgent.is_none() {
+                        hands.urgency.wait().await;
+                    }
+                    let result = writes::write(&hands, &app, &patch).await;
+                    drop(urgent);
+                    Event::Written { app, ticket, result }
+                });
+            }
             Effect::Reread(app) => self.answer(span, async move {
                 let result = writes::reread(&hands, &app).await;
                 Event::Reread { app, result }

@@ -20,6 +20,8 @@ use crate::hands::Hands;
 const BACKLOG: usize = 2048;
 /// Events that are written at once: few, so that they do not take the turns of what matters.
 const PARALLEL: usize = 8;
+/// Events that may wait while they let others go first.
+const PATIENT: usize = 256;
 /// Time in which an Event like one before becomes its repetition.
 const WINDOW: Duration = Duration::from_secs(1);
 
@@ -61,7 +63,8 @@ pub(crate) async fn write_all(mut records: mpsc::Receiver<Record>, hands: Arc<Ha
                 let name = names.next(&record, at);
                 let closes = Instant::now() + WINDOW;
                 recent.insert(Identity::of(&record), Recent { name: name.clone(), closes, repeated: None });
-                writes.spawn(create(Arc::clone(&hands), name, record, at));
+                let patience = if records.len() < PATIENT { Patience::Some } else { Patience::None };
+                writes.spawn(create(Arc::clone(&hands), name, record, at, patience));
             }
             () = tokio::time::sleep_until(closes.unwrap_or_else(Instant::now)), if closes.is_some() => {
                 let now = Instant::now();
@@ -120,8 +123,18 @@ impl Names {
     }
 }
 
-async fn create(hands: Arc<Hands>, name: String, record: Record, at: Timestamp) {
+/// Whether Events let what is urgent go first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    Some,
+    None,
+}
+
+async fn create(hands: Arc<Hands>, name: String, record: Record, at: Timestamp, patience: Patience) {
     let Ok(event) = Object::from_value(event(&name, &record, at)) else { unreachable!("a JSON map was just made") };
+    if patience == Patience::Some {
+        hands.urgency.wait().await;
+    }
     if hands.fence().is_err() {
         return;
     }

@@ -12,6 +12,10 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 export GOFLAGS := -trimpath -buildvcs=false
 
 DRIFTLESS := target/release/driftless
+WORKER := target/release/driftless-render-worker
+WORKER_SOURCES := $(wildcard crates/manifest-render/worker/*)
+# The command lines that renders are compared with.
+ORACLES := target/oracles/helm target/oracles/kustomize
 DEVCLUSTER := target/devcluster/devcluster
 DEVCLUSTER_SOURCES := $(wildcard integration-tests/devcluster/*) $(wildcard integration-tests/devcluster/*/*)
 COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
@@ -28,7 +32,7 @@ BENCH_OPTIONS ?=
 # $(call stage,NAME,COMMAND) runs a command and says how long it took.
 stage = @echo "==> $(1)"; $(2); echo "==> $(1): $$SECONDS s"
 
-.PHONY: help demo test sweep bench lint build devcluster image tools fmt clippy govet deny unit
+.PHONY: help demo test sweep bench lint build devcluster oracles image tools fmt clippy govet deny unit
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
@@ -53,7 +57,7 @@ bench: build devcluster ## Measures N="100 500" Applications against a bare clie
 
 lint: tools fmt clippy govet deny ## Checks formatting and lints
 
-build: tools ## Builds target/release/driftless
+build: tools $(WORKER) ## Builds target/release/driftless and its render worker
 	$(call stage,build driftless,DRIFTLESS_COMMIT=$(COMMIT) cargo build $(LOCKED) --release --package driftless)
 
 devcluster: tools $(DEVCLUSTER) ## Builds target/devcluster/devcluster, the control plane of demo and tests
@@ -61,6 +65,16 @@ devcluster: tools $(DEVCLUSTER) ## Builds target/devcluster/devcluster, the cont
 image: ## Builds the container image IMAGE (driftless:dev)
 	@command -v docker >/dev/null || { echo "make image needs docker, which is not installed." >&2; exit 1; }
 	docker build --build-arg COMMIT=$(COMMIT) --tag $(IMAGE) .
+
+$(WORKER): $(WORKER_SOURCES)
+	$(call stage,build render worker,cd crates/manifest-render/worker && CGO_ENABLED=0 go build -ldflags="-s -w" -o $(CURDIR)/$@ .)
+
+oracles: $(ORACLES)
+
+$(ORACLES) &: $(WORKER_SOURCES)
+	$(call stage,build helm and kustomize,cd crates/manifest-render/worker && \
+		CGO_ENABLED=0 go build -o $(CURDIR)/target/oracles/helm helm.sh/helm/v3/cmd/helm && \
+		CGO_ENABLED=0 go build -o $(CURDIR)/target/oracles/kustomize sigs.k8s.io/kustomize/kustomize/v5)
 
 $(DEVCLUSTER): $(DEVCLUSTER_SOURCES)
 	$(call stage,build devcluster,cd integration-tests/devcluster && go build -ldflags="-s -w" -o $(CURDIR)/$@ .)
@@ -72,17 +86,19 @@ tools:
 
 fmt: tools
 	$(call stage,formatting of Rust,cargo fmt --all --check)
-	$(call stage,formatting of Go,gofmt -d integration-tests/devcluster | { ! grep . >&2; })
+	$(call stage,formatting of Go,gofmt -d integration-tests/devcluster crates/manifest-render/worker | { ! grep . >&2; })
 
 clippy: tools
 	$(call stage,clippy,cargo clippy $(LOCKED) --workspace --all-targets -- -D warnings)
 
-govet: devcluster
+govet: devcluster $(WORKER)
 	$(call stage,go vet,cd integration-tests/devcluster && go vet ./...)
+	$(call stage,go vet of the render worker,cd crates/manifest-render/worker && CGO_ENABLED=0 go vet ./...)
 
 deny: tools
 	$(call stage,licences and bans,if command -v cargo-deny >/dev/null; then cargo deny --offline check bans licenses sources; \
 		else echo "cargo-deny is not installed: not checked"; fi)
 
-unit: build devcluster
+unit: build devcluster oracles
+	$(call stage,tests of the render worker,cd crates/manifest-render/worker && CGO_ENABLED=0 go test ./...)
 	$(call stage,tests,DRIFTLESS_BIN=$(CURDIR)/$(DRIFTLESS) cargo test $(LOCKED) --workspace --no-fail-fast)

@@ -5,9 +5,10 @@ use app_view::AppView;
 use cluster_client::Cluster;
 use git_source::Repositories;
 use jiff::Timestamp;
+use manifest_render::{RenderWorkers, WorkerEnd, WorkerOptions};
 use reconciler::{Config, Event, State, handle_all};
 use telemetry::Metrics;
-use telemetry::metrics::QueueMetrics;
+use telemetry::metrics::{DaemonMetrics, QueueMetrics};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::Instant;
@@ -35,6 +36,8 @@ const RELEASE_LIMIT: Duration = Duration::from_secs(3);
 const RECORDS_LIMIT: Duration = Duration::from_secs(1);
 /// How often the objects in the index are counted for the metrics, at most: all of them are looked at.
 const COUNT_INTERVAL: Duration = Duration::from_secs(15);
+/// How often render workers are looked at that may have been idle for long.
+const IDLE_WORKERS_LOOK: Duration = Duration::from_secs(30);
 /// Bounds on the time to the next wake-up: a clock may be set, and no defect may keep a processor busy.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
 const LONGEST_SLEEP: Duration = Duration::from_mins(1);
@@ -46,7 +49,7 @@ const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 pub async fn run(
     options: ControllerOptions,
     cluster: Cluster,
-    repositories: Repositories,
+    sources: Sources,
     view: AppView,
     metrics: Metrics,
     shutdown: CancellationToken,
@@ -68,11 +71,17 @@ pub async fn run(
     let (publications, published) = mpsc::unbounded_channel();
     let publishing = publish_all(published, view, Arc::clone(&labels), metrics.clone());
     let _publishing = AbortOnDrop(tokio::spawn(publishing).abort_handle());
+    let workers = RenderWorkers::new(sources.workers, {
+        let metrics = metrics.daemon.clone();
+        move |end| count_end(&metrics, end)
+    });
+    let _housekeeping = AbortOnDrop(tokio::spawn(end_idle_workers(workers.clone())).abort_handle());
     let server = cluster.server().to_owned();
     let hands = Arc::new(Hands::new(HandsParts {
         cluster,
         control_namespace: options.control_namespace.clone(),
-        repositories,
+        repositories: sources.repositories,
+        workers,
         metrics: metrics.clone(),
         settings,
         leadership: leader.leadership.clone(),
@@ -100,6 +109,31 @@ pub async fn run(
         tracing::warn!("the Lease could not be given up in time; it expires by itself");
     }
     Ok(())
+}
+
+/// Where manifests come from.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// Git repositories.
+    pub repositories: Repositories,
+    /// How Helm and Kustomize are run.
+    pub workers: WorkerOptions,
+}
+
+fn count_end(metrics: &DaemonMetrics, end: WorkerEnd) {
+    let reason = match end {
+        WorkerEnd::Idle => "idle",
+        WorkerEnd::Large => "large",
+        WorkerEnd::Fault(fault) => fault,
+    };
+    metrics.render_worker_ended(reason);
+}
+
+async fn end_idle_workers(workers: RenderWorkers) {
+    loop {
+        tokio::time::sleep(IDLE_WORKERS_LOOK).await;
+        workers.end_idle();
+    }
 }
 
 /// The task that owns the state.

@@ -4,6 +4,7 @@ use application_api::constants as names;
 use cluster_client::{Cluster, Leadership};
 use git_source::Repositories;
 use kube_object::{ApiError, ApiResource, Gvk, ObjectKey, Scope};
+use manifest_render::RenderWorkers;
 use reconciler::{AppKey, Event};
 use settings::Settings;
 use telemetry::Metrics;
@@ -31,6 +32,7 @@ pub(crate) struct Hands {
     pub(crate) labels: Arc<Labels>,
     pub(crate) objects: Turns<ObjectKey>,
     pub(crate) renders: Renders,
+    pub(crate) workers: RenderWorkers,
     pub(crate) urgency: Urgency,
     pub(crate) polls: Semaphore,
     pub(crate) local: LocalRepositories,
@@ -44,6 +46,7 @@ pub(crate) struct HandsParts {
     pub(crate) cluster: Cluster,
     pub(crate) control_namespace: String,
     pub(crate) repositories: Repositories,
+    pub(crate) workers: RenderWorkers,
     pub(crate) metrics: Metrics,
     pub(crate) settings: watch::Receiver<Option<Arc<Settings>>>,
     pub(crate) leadership: watch::Receiver<Leadership>,
@@ -53,8 +56,17 @@ pub(crate) struct HandsParts {
 
 impl Hands {
     pub(crate) fn new(parts: HandsParts) -> Self {
-        let HandsParts { cluster, control_namespace, repositories, metrics, settings, leadership, labels, answers } =
-            parts;
+        let HandsParts {
+            cluster,
+            control_namespace,
+            repositories,
+            workers,
+            metrics,
+            settings,
+            leadership,
+            labels,
+            answers,
+        } = parts;
         Self {
             cluster,
             control_namespace,
@@ -64,6 +76,7 @@ impl Hands {
             labels,
             objects: Turns::default(),
             renders: Renders::default(),
+            workers,
             urgency: Urgency::default(),
             polls: Semaphore::new(POLLS),
             local: LocalRepositories::new(answers),

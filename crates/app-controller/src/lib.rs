@@ -29,5 +29,5 @@ mod urgency;
 mod watches;
 mod writes;
 
-pub use engine::run;
+pub use engine::{Sources, run};
 pub use options::{ControllerError, ControllerOptions};

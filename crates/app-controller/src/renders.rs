@@ -7,8 +7,8 @@ use std::time::Duration;
 use application_api::{ApplicationSource, SourceType};
 use git_source::{CommitId, Remedy, Repository, SourceTree};
 use kube_object::RenderedManifests;
-use manifest_render::{LookUps, RenderError, RenderLimits, RenderRequest};
-use reconciler::{AppKey, RenderFailure, Reuse};
+use manifest_render::{LookUps, RenderContext, RenderError, RenderLimits, RenderRequest, RenderWorkers};
+use reconciler::{AppKey, Dependence, RenderFailure, Rendering, Reuse, Stability};
 use settings::ToolSettings;
 use tokio::sync::Semaphore;
 
@@ -17,8 +17,8 @@ use crate::renders::verified::Questions;
 
 /// Renders that run at once; each keeps a thread busy.
 const PARALLEL: usize = 4;
-/// Longest time of a render.
-const LIMIT: Duration = Duration::from_mins(1);
+/// Longest time of a render. It is longer than that of a worker's, which ends by itself.
+const LIMIT: Duration = Duration::from_mins(10);
 /// Renders that are remembered of one Application: that of its spec, and that of an operation at another revision.
 const REMEMBERED: usize = 2;
 
@@ -27,6 +27,7 @@ pub(crate) struct RenderJob {
     pub(crate) app: AppKey,
     pub(crate) commit: String,
     pub(crate) source: Box<ApplicationSource>,
+    pub(crate) context: Box<reconciler::RenderContext>,
     pub(crate) reuse: Reuse,
 }
 
@@ -43,6 +44,8 @@ struct Remembered {
     commit: CommitId,
     lookups: Arc<LookUps>,
     manifests: Arc<RenderedManifests>,
+    source_type: SourceType,
+    stability: Stability,
 }
 
 /// What is rendered, apart from the commit.
@@ -55,7 +58,25 @@ struct Input {
 impl Remembered {
     /// The same at another commit.
     fn at(&self, input: Input, commit: CommitId) -> Self {
-        Self { input, commit, lookups: Arc::clone(&self.lookups), manifests: Arc::clone(&self.manifests) }
+        Self {
+            input,
+            commit,
+            lookups: Arc::clone(&self.lookups),
+            manifests: Arc::clone(&self.manifests),
+            source_type: self.source_type.clone(),
+            stability: self.stability,
+        }
+    }
+
+    fn to_rendering(&self) -> Rendering {
+        let used = self.lookups.context_use();
+        let dependence = if used.application || used.cluster { Dependence::Context } else { Dependence::FilesOnly };
+        Rendering {
+            manifests: Arc::clone(&self.manifests),
+            source_type: self.source_type.clone(),
+            dependence,
+            stability: self.stability,
+        }
     }
 }
 
@@ -98,38 +119,52 @@ impl Renders {
 }
 
 /// Renders a source at a commit, or finds that nothing it looked up has changed since it was last rendered.
-pub(crate) async fn render(hands: &Hands, job: RenderJob) -> Result<Arc<RenderedManifests>, RenderFailure> {
-    let RenderJob { app, commit, source, reuse } = job;
+pub(crate) async fn render(hands: &Hands, job: RenderJob) -> Result<Rendering, RenderFailure> {
+    let RenderJob { app, commit, source, context, reuse } = job;
     let commit: CommitId = commit.parse().map_err(|error| RenderFailure::Unavailable(format!("{error}")))?;
     let instance = app.instance(&hands.control_namespace);
     let mut request = RenderRequest::from_source(&source, instance.as_str()).map_err(failure)?;
+    let mut context = RenderContext {
+        app_name: app.name.to_string(),
+        instance: instance.as_str().to_owned(),
+        namespace: context.namespace,
+        project: context.project,
+        repo_url: source.repo_url.to_string(),
+        target_revision: source.target_revision.clone(),
+        revision: commit.to_string(),
+        cluster: context.cluster,
+        kustomize_build_options: Arc::default(),
+    };
     if let Some(settings) = &*hands.settings.borrow() {
+        context.kustomize_build_options = settings.tools.kustomize_build_options.clone().into();
         request.disabled_tools = disabled_tools(&settings.tools);
         request.limits = RenderLimits::of_combined_bytes(settings.tools.max_manifests_bytes);
     }
     let input = Input { repository: Repository::anonymous(source.repo_url.clone()), request };
     let known = if reuse == Reuse::Allowed { hands.renders.recall(&app, &input) } else { None };
+    let known = known.filter(|known| known.lookups.hold_in_context(&context));
     if let Some(known) = known.as_ref().filter(|known| known.commit == commit) {
-        return Ok(Arc::clone(&known.manifests));
+        return Ok(known.to_rendering());
     }
     if let Some(known) = &known
         && hands.renders.questions.ask(&hands.repositories, &input.repository, commit, &known.lookups).await
     {
         hands.renders.remember(&app, known.at(input, commit));
-        return Ok(Arc::clone(&known.manifests));
+        return Ok(known.to_rendering());
     }
     let turn = Arc::clone(&hands.renders.turns).acquire_owned().await.expect("the semaphore is never closed");
     let tree = hands.repositories.tree(&input.repository, commit).await;
     let tree = tree.map_err(|error| RenderFailure::Unavailable(error.to_string()))?;
+    let workers = hands.workers.clone();
     let work = tokio::task::spawn_blocking(move || {
         let _turn = turn;
-        let render = render_tree(&tree, input, commit, known.as_deref())?;
-        Ok((Arc::clone(&render.manifests), render))
+        render_tree(&tree, input, commit, known.as_deref(), &context, &workers)
     });
     match tokio::time::timeout(LIMIT, work).await {
-        Ok(Ok(Ok((manifests, render)))) => {
+        Ok(Ok(Ok(render))) => {
+            let rendering = render.to_rendering();
             hands.renders.remember(&app, render);
-            Ok(manifests)
+            Ok(rendering)
         }
         Ok(Ok(Err(error))) => Err(failure(error)),
         Ok(Err(broken)) => Err(RenderFailure::Content(format!("rendering broke off, which is a defect: {broken}"))),
@@ -142,6 +177,8 @@ fn render_tree(
     input: Input,
     commit: CommitId,
     known: Option<&Remembered>,
+    context: &RenderContext,
+    workers: &RenderWorkers,
 ) -> Result<Remembered, RenderError> {
     // Where the comparison fails, the render tells what is wrong.
     if let Some(known) = known
@@ -149,11 +186,21 @@ fn render_tree(
     {
         return Ok(known.at(input, commit));
     }
-    let render = manifest_render::render(tree, &input.request)?;
+    let render = manifest_render::render(tree, &input.request, context, workers)?;
     for warning in &render.manifests.warnings {
         tracing::warn!(warning, "the source was rendered with a warning");
     }
-    Ok(Remembered { input, commit, lookups: Arc::new(render.lookups), manifests: Arc::new(render.manifests) })
+    Ok(Remembered {
+        input,
+        commit,
+        lookups: Arc::new(render.lookups),
+        manifests: Arc::new(render.manifests),
+        source_type: render.source_type,
+        stability: match render.stability {
+            manifest_render::Stability::Stable => Stability::Stable,
+            manifest_render::Stability::Unstable => Stability::Unstable,
+        },
+    })
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
@@ -161,6 +208,8 @@ fn failure(error: RenderError) -> RenderFailure {
     let message = error.to_string();
     if error.is_invalid_spec() {
         RenderFailure::Unsupported(message)
+    } else if error.is_overrun() {
+        RenderFailure::Overrun(message)
     } else if error.remedy() == Remedy::Retry {
         RenderFailure::Unavailable(message)
     } else {

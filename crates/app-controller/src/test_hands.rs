@@ -9,6 +9,7 @@ use cluster_client::{ClientOptions, Cluster, Leadership, RequestBody};
 use git_source::{GitOptions, Repositories};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
+use manifest_render::{RenderWorkers, WorkerOptions};
 use serde_json::Value;
 use telemetry::Metrics;
 use telemetry::metrics::{AppInfo, AppInfoSource, BuildInfo};
@@ -55,6 +56,7 @@ impl TestHands {
             cluster: Cluster::of_service(service, ClientOptions::default()),
             control_namespace: "argocd".to_owned(),
             repositories: Repositories::new(directory, GitOptions::default()),
+            workers: RenderWorkers::new(WorkerOptions::new("driftless-render-worker".into()), |_| {}),
             metrics: metrics(),
             settings: watch::channel(None).1,
             leadership: led,

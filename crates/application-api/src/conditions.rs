@@ -25,6 +25,8 @@ string_enum! {
         RepeatedResourceWarning = "RepeatedResourceWarning",
         /// An object is of a kind that settings exclude.
         ExcludedResourceWarning = "ExcludedResourceWarning",
+        /// The source renders differently each time; Driftless's own.
+        UnstableRenderWarning = "UnstableRenderWarning",
         /// Objects in the namespace belong to no application.
         OrphanedResourceWarning = "OrphanedResourceWarning",
     }

@@ -64,9 +64,21 @@ pub(crate) struct RenderArgs {
     /// Name of the application; by default that of --application, else of the directory.
     #[arg(long, value_name = "APP")]
     pub(crate) name: Option<String>,
-    /// Namespace of the destination, for sources with templates.
-    #[arg(long, value_name = "NAMESPACE", default_value = "default")]
-    pub(crate) namespace: String,
+    /// Namespace of the destination, for sources with templates; by default that of --application, else default.
+    #[arg(long, value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+    /// Version of Kubernetes that charts are rendered for; by default Helm's own.
+    #[arg(long, value_name = "VERSION", default_value = "")]
+    pub(crate) kube_version: String,
+    /// API version that charts are told the cluster has, such as example.com/v1; repeatable.
+    #[arg(long = "api-version", value_name = "VERSION")]
+    pub(crate) api_versions: Vec<String>,
+    /// Options of `kustomize build`, as kustomize.buildOptions in argocd-cm gives them.
+    #[arg(long, value_name = "OPTIONS", default_value = "", allow_hyphen_values = true)]
+    pub(crate) kustomize_build_options: String,
+    /// Program that runs Helm and Kustomize [default: driftless-render-worker beside this program].
+    #[arg(long, env = "DRIFTLESS_RENDER_WORKER", hide_env_values = true, value_name = "FILE")]
+    pub(crate) render_worker: Option<PathBuf>,
     /// File with an Application, which gives what is not given here.
     #[arg(long, value_name = "FILE")]
     pub(crate) application: Option<PathBuf>,

@@ -39,6 +39,9 @@ pub(crate) struct Settings {
     /// Level of the log, or directives such as info,app_controller=debug [default: info].
     #[arg(long, env = "DRIFTLESS_LOG_LEVEL", hide_env_values = true, value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,
+    /// Program that runs Helm and Kustomize [default: driftless-render-worker beside this program].
+    #[arg(long, env = "DRIFTLESS_RENDER_WORKER", hide_env_values = true, value_name = "FILE")]
+    pub(crate) render_worker: Option<PathBuf>,
     /// Name of the Lease that replicas share.
     #[arg(long, env = "DRIFTLESS_LEASE_NAME", hide = true, value_name = "NAME")]
     pub(crate) lease_name: Option<String>,
@@ -66,6 +69,7 @@ impl Settings {
             reconciliation_timeout: self.reconciliation_timeout.or(lower.reconciliation_timeout),
             log_format: self.log_format.or(lower.log_format),
             log_level: self.log_level.or(lower.log_level),
+            render_worker: self.render_worker.or(lower.render_worker),
             lease_name: self.lease_name.or(lower.lease_name),
         }
     }
@@ -83,6 +87,7 @@ pub(crate) struct ControllerConfig {
     pub(crate) reconciliation_timeout: Option<Duration>,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
+    pub(crate) render_worker: PathBuf,
     pub(crate) lease_name: String,
 }
 
@@ -101,6 +106,7 @@ impl ControllerConfig {
             reconciliation_timeout: settings.reconciliation_timeout.map(|Interval(interval)| interval),
             log_format: settings.log_format.map_or_else(LogFormat::for_stderr, |LogForm(format)| format),
             log_level: settings.log_level.unwrap_or_else(|| "info".to_owned()),
+            render_worker: settings.render_worker.unwrap_or_else(default_render_worker),
             lease_name: settings.lease_name.unwrap_or_else(|| "driftless".to_owned()),
         }
     }
@@ -113,6 +119,7 @@ impl ControllerConfig {
             ("data-dir", self.data_dir != other.data_dir),
             ("http-listen", self.http_listen != other.http_listen),
             ("metrics-listen", self.metrics_listen != other.metrics_listen),
+            ("render-worker", self.render_worker != other.render_worker),
             ("log-format", self.log_format != other.log_format),
             ("lease-name", self.lease_name != other.lease_name),
         ]
@@ -120,6 +127,12 @@ impl ControllerConfig {
         .filter_map(|(name, differs)| differs.then_some(name))
         .collect()
     }
+}
+
+/// Returns the program that is installed beside this one.
+pub(crate) fn default_render_worker() -> PathBuf {
+    let beside = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.to_owned()));
+    beside.unwrap_or_default().join("driftless-render-worker")
 }
 
 /// Returns `$XDG_CACHE_HOME/driftless`, else `~/.cache/driftless`, else a directory for temporary files.

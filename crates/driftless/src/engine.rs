@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use app_controller::ControllerOptions;
+use app_controller::{ControllerOptions, Sources};
 use app_view::AppView;
 use cluster_client::{Cluster, ConnectOptions};
 use git_source::{GitOptions, Repositories};
+use manifest_render::WorkerOptions;
 use settings::Layers;
 use telemetry::Metrics;
 use tokio::sync::watch;
@@ -51,7 +52,8 @@ pub(crate) async fn run_engine(context: EngineContext) -> anyhow::Result<()> {
         layers: layers(config),
     };
     let repositories = Repositories::new(&start.data_dir, GitOptions::default());
-    app_controller::run(options, cluster, repositories, view, metrics, shutdown).await?;
+    let sources = Sources { repositories, workers: WorkerOptions::new(start.render_worker.clone()) };
+    app_controller::run(options, cluster, sources, view, metrics, shutdown).await?;
     Ok(())
 }
 

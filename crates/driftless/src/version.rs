@@ -14,6 +14,8 @@ pub(crate) fn version() -> VersionInfo {
         compiler: "rustc".to_owned(),
         platform: format!("{}/{}", std::env::consts::OS, architecture(std::env::consts::ARCH)),
         kubectl_version: KUBERNETES.to_owned(),
+        helm_version: manifest_render::HELM_VERSION.to_owned(),
+        kustomize_version: manifest_render::KUSTOMIZE_VERSION.to_owned(),
         ..VersionInfo::default()
     }
 }

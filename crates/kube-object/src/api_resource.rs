@@ -43,6 +43,21 @@ impl ApiResource {
     }
 }
 
+/// What templates are told of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClusterVersions {
+    /// Version of Kubernetes without the provider's suffix, such as `1.36.3`; empty when it is not known.
+    pub kube_version: String,
+    /// Everything served, as `apps/v1` and `apps/v1/Deployment`, sorted.
+    pub api_versions: Vec<String>,
+}
+
+/// Reduces a version to its numbers: a suffix such as `-eks-1a2b` would count as a release before it.
+fn plain_version(version: &str) -> String {
+    let end = version.find(['-', '+']).unwrap_or(version.len());
+    version[..end].trim_start_matches('v').to_owned()
+}
+
 /// What one API server serves: the answer of discovery.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ApiResources {
@@ -109,8 +124,45 @@ impl ApiResources {
         self.by_gvk.values()
     }
 
+    /// Returns what templates are told of the cluster.
+    pub fn cluster_versions(&self) -> ClusterVersions {
+        let mut api_versions: Vec<String> = self
+            .by_gvk
+            .keys()
+            .flat_map(|gvk| [gvk.api_version(), format!("{}/{}", gvk.api_version(), gvk.kind)])
+            .collect();
+        api_versions.sort_unstable();
+        api_versions.dedup();
+        ClusterVersions { kube_version: plain_version(&self.server_version), api_versions }
+    }
+
     /// Returns the server's version, such as `v1.36.3`.
     pub fn server_version(&self) -> &str {
         &self.server_version
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_are_told_kinds_and_plain_versions() {
+        let resource = |group: &str, version: &str, kind: &str| ApiResource {
+            gvk: Gvk::new(group, version, kind),
+            plural: String::new(),
+            scope: Scope::Namespaced,
+            verbs: Vec::new(),
+            subresources: Vec::new(),
+        };
+        let served =
+            [resource("apps", "v1", "Deployment"), resource("", "v1", "Pod"), resource("apps", "v1", "DaemonSet")];
+        for (version, expected) in
+            [("v1.36.3", "1.36.3"), ("v1.30.4-eks-1a2b", "1.30.4"), ("v1.31.1+k3s1", "1.31.1"), ("", "")]
+        {
+            let versions = ApiResources::new(served.clone(), version).cluster_versions();
+            assert_eq!(versions.kube_version, expected);
+            assert_eq!(versions.api_versions, ["apps/v1", "apps/v1/DaemonSet", "apps/v1/Deployment", "v1", "v1/Pod"]);
+        }
     }
 }

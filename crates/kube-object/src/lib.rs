@@ -17,7 +17,7 @@ mod time;
 mod tracking;
 
 pub use api_error::{ApiError, ErrorClass, StatusCause};
-pub use api_resource::{ApiResource, ApiResources, Scope};
+pub use api_resource::{ApiResource, ApiResources, ClusterVersions, Scope};
 pub use compact::CompactObject;
 pub use digest::{Digest, canonical_json};
 pub use identity::{ClusterId, GroupKind, Gvk, ObjectKey};

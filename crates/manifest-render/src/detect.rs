@@ -1,5 +1,4 @@
 use application_api::SourceType;
-use git_source::TreeEntry;
 
 use crate::lookups::Recorder;
 use crate::symlinks::join;
@@ -16,11 +15,8 @@ pub(crate) fn refuse_declared(request: &RenderRequest) -> Result<(), RenderError
     if !request.chart.is_empty() {
         return refused(Tool::Helm, "spec.source.chart is set");
     }
-    match request.declared.as_ref().filter(|declared| request.is_enabled(declared)) {
-        Some(SourceType::Helm) => return refused(Tool::Helm, "spec.source.helm is set"),
-        Some(SourceType::Kustomize) => return refused(Tool::Kustomize, "spec.source.kustomize is set"),
-        Some(SourceType::Plugin) => return refused(Tool::Plugin, "spec.source.plugin is set"),
-        _ => {}
+    if request.declared == Some(SourceType::Plugin) && request.is_enabled(&SourceType::Plugin) {
+        return refused(Tool::Plugin, "spec.source.plugin is set");
     }
     let jsonnet = &request.directory.jsonnet;
     if !jsonnet.ext_vars.is_empty() || !jsonnet.tlas.is_empty() || !jsonnet.libs.is_empty() {
@@ -29,46 +25,43 @@ pub(crate) fn refuse_declared(request: &RenderRequest) -> Result<(), RenderError
     Ok(())
 }
 
-/// Refuses a directory with files that change the source itself.
-pub(crate) fn refuse_overrides(
+/// Tells how a directory is rendered: as its source declares, else as its files say. What decided is recorded, but for a plain
+/// directory, whose files are recorded when they are read.
+pub(crate) fn tool(
     recorder: &mut Recorder<'_>,
     directory: &str,
-    app_name: &str,
-) -> Result<(), RenderError> {
-    for name in [".argocd-source.yaml".to_owned(), format!(".argocd-source-{app_name}.yaml")] {
-        // A name with a slash is no file name.
-        let Some(path) = join(directory, &name).filter(|_| !app_name.contains('/')) else { continue };
-        if recorder.entry(&path)?.is_some() {
-            return Err(RenderError::UnsupportedSource { tool: Tool::SourceOverride, why: format!("{path} exists") });
-        }
-    }
-    Ok(())
-}
-
-/// Refuses a directory whose files make it the source of a tool that is not built in.
-pub(crate) fn refuse_detected(
-    directory: &str,
-    entries: &[(String, TreeEntry)],
     request: &RenderRequest,
-) -> Result<(), RenderError> {
-    if request.declared.is_some() {
-        return Ok(());
+) -> Result<SourceType, RenderError> {
+    if let Some(declared) = &request.declared {
+        return Ok(if request.is_enabled(declared) { declared.clone() } else { SourceType::Directory });
     }
-    for (tool, source_type, is_its_file) in [
-        (Tool::Kustomize, SourceType::Kustomize, is_kustomization as fn(&str) -> bool),
-        (Tool::Helm, SourceType::Helm, is_chart),
-    ] {
-        let its_file =
-            entries.iter().find(|(name, entry)| is_its_file(name) && entry.mode != git_source::EntryMode::Directory);
-        if let Some((name, _)) = its_file.filter(|_| request.is_enabled(&source_type)) {
-            let path = join(directory, name).unwrap_or_default();
-            return Err(RenderError::UnsupportedSource {
-                tool,
-                why: format!("{path} makes the path a source of this tool"),
-            });
+    let entries = recorder.list_unrecorded(directory)?;
+    let file = |names: fn(&str) -> bool| {
+        entries.iter().find(|(name, entry)| names(name) && entry.mode != git_source::EntryMode::Directory)
+    };
+    let mut looked_at: Vec<&str> = Vec::new();
+    let mut found = SourceType::Directory;
+    if request.is_enabled(&SourceType::Kustomize) {
+        if let Some((name, _)) = file(is_kustomization) {
+            looked_at.push(name);
+            found = SourceType::Kustomize;
+        } else {
+            looked_at.extend(KUSTOMIZATIONS);
         }
     }
-    Ok(())
+    if found == SourceType::Directory
+        && request.is_enabled(&SourceType::Helm)
+        && let Some((name, _)) = file(is_chart)
+    {
+        looked_at.push(name);
+        found = SourceType::Helm;
+    }
+    if found != SourceType::Directory {
+        for name in looked_at {
+            recorder.entry(&join(directory, name).unwrap_or_default())?;
+        }
+    }
+    Ok(found)
 }
 
 /// Tells whether a file decides about the tool without being a manifest by its extension.

@@ -4,6 +4,8 @@ use application_api::{PatternError, SpecError};
 use git_source::{Remedy, TreeError};
 use kube_yaml::DecodeError;
 
+use crate::{FileProblem, WorkerFault};
+
 /// Rendering a source failed. Nothing may be concluded about the objects that it wants.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
@@ -80,6 +82,64 @@ pub enum RenderError {
         /// What is missing.
         problem: String,
     },
+    /// What Helm or Kustomize printed does not parse.
+    #[error("{file}: what the tool made of it does not parse (line {line} of it): {source}")]
+    Output {
+        /// The template or kustomization.
+        file: String,
+        /// Line in what it came to.
+        line: u32,
+        /// Why.
+        source: DecodeError,
+    },
+    /// Helm or Kustomize refuse the source; the message is theirs.
+    #[error("{tool}: {message}")]
+    Tool {
+        /// Which.
+        tool: Tool,
+        /// Why.
+        message: String,
+    },
+    /// A file that the options of the source name cannot be used.
+    #[error("{file}: {problem}")]
+    File {
+        /// The file as written, variables replaced.
+        file: String,
+        /// What is wrong with it.
+        problem: FileProblem,
+    },
+    /// A file that changes the source cannot be used.
+    #[error("{file}: {problem}; correct the file, or remove it")]
+    Override {
+        /// The file.
+        file: String,
+        /// Why.
+        problem: String,
+    },
+    /// The source asks for a version of a tool that is not there.
+    #[error(
+        "spec.source.{field}: version {version} is not registered; remove the field to render with the built-in version"
+    )]
+    ToolVersion {
+        /// The field.
+        field: &'static str,
+        /// The version.
+        version: String,
+    },
+    /// The settings ask for an option of `kustomize build` that is not there.
+    #[error("kustomize.buildOptions in argocd-cm: {option} is not supported yet")]
+    BuildOption {
+        /// The option.
+        option: String,
+    },
+    /// The worker that runs Helm and Kustomize gave no answer.
+    #[error("{tool}: {source}")]
+    Worker {
+        /// What it was to run.
+        tool: Tool,
+        /// What happened to it.
+        source: WorkerFault,
+    },
     /// The source is larger than allowed.
     #[error("{path}: {what} exceeds the limit of {limit}; {}", .what.advice())]
     Limit {
@@ -105,6 +165,7 @@ impl RenderError {
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Tree { source, .. } => source.remedy(),
+            Self::Worker { .. } => Remedy::Retry,
             _ => Remedy::WaitForChange,
         }
     }
@@ -112,7 +173,19 @@ impl RenderError {
     /// Tells whether the application's spec is at fault (`InvalidSpecError`), not the content of the repository
     /// (`ComparisonError`). An unsupported tool counts as the former: nothing can be compared.
     pub fn is_invalid_spec(&self) -> bool {
-        matches!(self, Self::Spec(_) | Self::UnsupportedSource { .. } | Self::Glob { .. })
+        matches!(
+            self,
+            Self::Spec(_)
+                | Self::UnsupportedSource { .. }
+                | Self::Glob { .. }
+                | Self::ToolVersion { .. }
+                | Self::BuildOption { .. }
+        )
+    }
+
+    /// Tells whether the render took more time or memory than is allowed, so that trying again soon would do harm.
+    pub fn is_overrun(&self) -> bool {
+        matches!(self, Self::Worker { source: WorkerFault::TimedOut(_) | WorkerFault::Memory(_), .. })
     }
 }
 
@@ -151,6 +224,12 @@ pub enum Counted {
     /// Bytes of all files.
     #[error("the combined size of the manifest files")]
     CombinedBytes,
+    /// Bytes of all files that a tool read.
+    #[error("the combined size of the files that the tool reads")]
+    ToolBytes,
+    /// Bytes of what a tool printed.
+    #[error("the size of the rendered manifests")]
+    OutputBytes,
     /// Objects in all files.
     #[error("the number of objects")]
     Objects,
@@ -160,7 +239,9 @@ impl Counted {
     fn advice(self) -> &'static str {
         match self {
             Self::Depth => "move the manifests up",
-            Self::Entries | Self::Files | Self::Objects => "split the application",
+            Self::Entries | Self::Files | Self::Objects | Self::ToolBytes | Self::OutputBytes => {
+                "split the application"
+            }
             Self::FileBytes => {
                 "split the file, or raise reposerver.max.combined.directory.manifests.size in argocd-cmd-params-cm"
             }
@@ -171,7 +252,7 @@ impl Counted {
     }
 }
 
-/// A tool that renders manifests and is not built in.
+/// A tool that renders manifests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
     /// Helm charts.
@@ -184,8 +265,6 @@ pub enum Tool {
     Plugin,
     /// Artifacts of an OCI registry.
     Oci,
-    /// `.argocd-source.yaml` files, which change the source.
-    SourceOverride,
 }
 
 impl fmt::Display for Tool {
@@ -196,7 +275,6 @@ impl fmt::Display for Tool {
             Self::Jsonnet => "Jsonnet",
             Self::Plugin => "a config management plugin",
             Self::Oci => "OCI",
-            Self::SourceOverride => "a source override file",
         })
     }
 }

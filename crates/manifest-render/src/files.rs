@@ -96,9 +96,6 @@ impl Walk<'_, '_> {
         if self.entries > limits.entries {
             return Err(exceeded(path, Counted::Entries, limits.entries));
         }
-        if depth == 0 {
-            detect::refuse_detected(path, &entries, self.request)?;
-        }
         for (name, entry) in entries {
             let child = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
             match entry.mode {

@@ -1,34 +1,53 @@
 //! From the spec of a source and a tree of files to manifests.
 //!
 //! [`render`] reads plain directories of YAML and JSON the way Argo CD does, through [`git_source::SourceTree`], so that
-//! nothing is checked out. It records what it looked up: when none of that changed between two commits, the output is the
+//! nothing is checked out; Helm charts and kustomizations are rendered by their own libraries in a [worker](RenderWorkers) that reads
+//! through the same tree. Each render records what it looked up: when none of that changed between two commits, the output is the
 //! same and need not be computed ([`LookUps::unchanged_in`]). Sources of other tools are refused by name.
 
 mod app_path;
+mod build_env;
+mod context;
 mod detect;
 mod error;
 mod files;
+mod helm;
+mod kustomize;
 mod limits;
 mod lookups;
 mod manifests;
+mod mounts;
 mod output;
+mod overrides;
 mod request;
 mod symlinks;
+mod tool_output;
+mod tools;
+mod worker;
 
+pub use context::{ContextUse, RenderContext};
 pub use error::{Counted, PathProblem, RenderError, Tool};
+pub use helm::FileProblem;
 pub use limits::RenderLimits;
 pub use lookups::LookUps;
 pub use output::{Format, write_output};
 pub use request::{Contents, HiddenDirectories, RenderRequest};
+pub use worker::{RenderWorkers, WorkerEnd, WorkerFault, WorkerOptions};
 
 use application_api::SourceType;
 use git_source::SourceTree;
 use kube_object::{Digest, RenderedManifests};
 
 use crate::lookups::Recorder;
+use crate::tools::{ToolRender, ToolSource};
 
-/// Version of what this crate makes of the same input; part of every input key.
-const RENDERER: &[u8] = b"directory 1";
+/// Version of the Helm library that the worker is linked with.
+pub const HELM_VERSION: &str = "v3.22.0";
+/// Version of the Kustomize library that the worker is linked with.
+pub const KUSTOMIZE_VERSION: &str = "v5.8.2";
+
+/// Version of what this crate makes of the same input; part of every input key, with those of the libraries.
+const RENDERER: &[u8] = b"render 2";
 
 /// Warnings of one render that are told one by one.
 const WARNINGS: usize = 50;
@@ -42,27 +61,54 @@ pub struct Render {
     pub lookups: LookUps,
     /// How the source was rendered.
     pub source_type: SourceType,
+    /// Whether rendering the same once more gives the same.
+    pub stability: Stability,
+}
+
+/// Whether a source renders to the same each time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stability {
+    /// It does.
+    #[default]
+    Stable,
+    /// It does not: a chart uses random values or the time.
+    Unstable,
 }
 
 /// Renders a source from the tree of its revision.
 ///
-/// Blocks while the tree is read. Any file in doubt is an error, so that an object is never missing because of one.
-pub fn render(tree: &dyn SourceTree, request: &RenderRequest) -> Result<Render, RenderError> {
+/// Blocks while the tree is read, and while a worker renders. Any file in doubt is an error, so that an object is never missing because of
+/// one.
+pub fn render(
+    tree: &dyn SourceTree,
+    request: &RenderRequest,
+    context: &RenderContext,
+    workers: &RenderWorkers,
+) -> Result<Render, RenderError> {
     detect::refuse_declared(request)?;
     let mut recorder = Recorder::new(tree);
-    let (objects, warnings) = match request.contents {
-        Contents::Nothing => (Vec::new(), Vec::new()),
-        Contents::Manifests => {
-            let directory = app_path::resolve(&mut recorder, &request.path)?;
-            detect::refuse_overrides(&mut recorder, &directory, &request.app_name)?;
+    let mut source_type = SourceType::Directory;
+    let mut rendered = ToolRender::default();
+    if request.contents == Contents::Manifests {
+        let directory = app_path::resolve(&mut recorder, &request.path)?;
+        let overridden = overrides::apply(&mut recorder, &directory, request)?;
+        let request = overridden.as_ref().unwrap_or(request);
+        detect::refuse_declared(request)?;
+        source_type = detect::tool(&mut recorder, &directory, request)?;
+        if source_type == SourceType::Directory {
             let found = files::find(&mut recorder, &directory, request)?;
-            manifests::read(tree, found, &request.limits)?
+            (rendered.objects, rendered.warnings) = manifests::read(tree, found, &request.limits)?;
+        } else {
+            let source = ToolSource { directory: &directory, request, context, workers };
+            rendered = tools::render(&mut recorder, &source, &source_type)?;
         }
-    };
-    let lookups = recorder.into_lookups();
-    let input_key = Digest::of_parts([RENDERER, &request.digest()[..], lookups.digest().as_bytes()]);
+    }
+    let ToolRender { objects, warnings, stability, used } = rendered;
+    let lookups = recorder.into_lookups(context, used);
+    let libraries = [HELM_VERSION.as_bytes(), KUSTOMIZE_VERSION.as_bytes()].concat();
+    let input_key = Digest::of_parts([RENDERER, &libraries, &request.digest()[..], lookups.digest().as_bytes()]);
     let manifests = RenderedManifests::new(objects, input_key, shortened(warnings));
-    Ok(Render { manifests, lookups, source_type: SourceType::Directory })
+    Ok(Render { manifests, lookups, source_type, stability })
 }
 
 /// Counts the warnings that are too many for anybody to read.

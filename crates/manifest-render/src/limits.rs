@@ -7,6 +7,8 @@ pub struct RenderLimits {
     pub combined_bytes: u64,
     /// Bytes of one file.
     pub file_bytes: u64,
+    /// Bytes of all files that Helm or Kustomize read for one render.
+    pub tool_bytes: u64,
     /// Files that are read.
     pub files: usize,
     /// Entries of directories that are looked at.
@@ -23,6 +25,7 @@ impl Default for RenderLimits {
         Self {
             combined_bytes: 10_000_000,
             file_bytes: 10_000_000,
+            tool_bytes: 100 << 20,
             files: 100_000,
             entries: 1_000_000,
             depth: 64,
@@ -41,5 +44,10 @@ impl RenderLimits {
     /// Returns the bounds on decoding one file.
     pub(crate) fn decoding(&self) -> Limits {
         Limits { max_bytes: usize::try_from(self.file_bytes).unwrap_or(usize::MAX), ..Limits::default() }
+    }
+
+    /// Returns the bounds on decoding what a tool printed, which the worker has bounded.
+    pub(crate) fn decoding_output(&self) -> Limits {
+        Limits { max_bytes: usize::MAX, ..Limits::default() }
     }
 }

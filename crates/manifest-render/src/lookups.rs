@@ -1,10 +1,11 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use git_source::{EntryId, EntryMode, SourceTree, TreeEntry, TreeError};
 use kube_object::Digest;
 
-use crate::RenderError;
+use crate::context::ContextUse;
 use crate::files::Extensions;
+use crate::{Counted, RenderContext, RenderError};
 
 /// Everything that a render looked up in a tree, by the ids of what was found. Sorted by path; kept of every Application.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +16,10 @@ pub struct LookUps {
     trees: Box<[(Box<str>, EntryId)]>,
     /// Directories of which the files directly inside count.
     listings: Box<[(Box<str>, Listing)]>,
+    /// Paths of which it only counts that a directory is there.
+    directories: Box<[Box<str>]>,
+    /// What was used beside the files; none when nothing was.
+    context: Option<Box<(ContextUse, Digest)>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +43,16 @@ impl LookUps {
         self.hold_in(tree, |_, _| Ok(false))
     }
 
+    /// Tells whether what the render used beside the files is the same in another context.
+    pub fn hold_in_context(&self, context: &RenderContext) -> bool {
+        self.context.as_deref().is_none_or(|(used, digest)| context.digest(*used) == *digest)
+    }
+
+    /// Returns what the render used beside the files.
+    pub fn context_use(&self) -> ContextUse {
+        self.context.as_deref().map(|(used, _)| *used).unwrap_or_default()
+    }
+
     fn hold_in(
         &self,
         tree: &dyn SourceTree,
@@ -50,6 +65,11 @@ impl LookUps {
         }
         for (path, expected) in &self.trees {
             if directory_id(tree, path)? != Some(*expected) {
+                return Ok(false);
+            }
+        }
+        for path in &self.directories {
+            if directory_id(tree, path)?.is_none() {
                 return Ok(false);
             }
         }
@@ -80,8 +100,18 @@ impl LookUps {
             // Not the directory's id: files that do not count may change it.
             parts.extend([b"listing".to_vec(), path.as_bytes().to_vec(), listing.files.as_bytes().to_vec()]);
         }
+        for path in &self.directories {
+            parts.extend([b"directory".to_vec(), path.as_bytes().to_vec()]);
+        }
+        if let Some((_, digest)) = self.context.as_deref() {
+            parts.extend([b"context".to_vec(), digest.as_bytes().to_vec()]);
+        }
         Digest::of_parts(parts.iter().map(Vec::as_slice))
     }
+}
+
+fn failed(path: &str, source: TreeError) -> RenderError {
+    RenderError::Tree { path: path.to_owned(), source }
 }
 
 fn directory_id(tree: &dyn SourceTree, path: &str) -> Result<Option<EntryId>, TreeError> {
@@ -118,26 +148,81 @@ pub(crate) struct Recorder<'a> {
     entries: BTreeMap<Box<str>, Option<TreeEntry>>,
     trees: BTreeMap<Box<str>, EntryId>,
     listings: BTreeMap<Box<str>, Listing>,
+    directories: BTreeSet<Box<str>>,
 }
 
 impl<'a> Recorder<'a> {
     pub(crate) fn new(tree: &'a dyn SourceTree) -> Self {
-        Self { tree, entries: BTreeMap::new(), trees: BTreeMap::new(), listings: BTreeMap::new() }
+        Self {
+            tree,
+            entries: BTreeMap::new(),
+            trees: BTreeMap::new(),
+            listings: BTreeMap::new(),
+            directories: BTreeSet::new(),
+        }
     }
 
-    pub(crate) fn into_lookups(self) -> LookUps {
+    /// Makes a recorder of the same tree, for look-ups that need not be recorded.
+    pub(crate) fn aside(&self) -> Self {
+        Self::new(self.tree)
+    }
+
+    /// Ends the recording, with what of the context was used beside the files.
+    pub(crate) fn into_lookups(self, context: &RenderContext, used: ContextUse) -> LookUps {
+        let uses_any = used != ContextUse::default();
         LookUps {
             entries: self.entries.into_iter().collect(),
             trees: self.trees.into_iter().collect(),
             listings: self.listings.into_iter().collect(),
+            directories: self.directories.into_iter().collect(),
+            context: uses_any.then(|| Box::new((used, context.digest(used)))),
         }
     }
 
     /// Looks up what is at a path.
     pub(crate) fn entry(&mut self, path: &str) -> Result<Option<TreeEntry>, RenderError> {
         let entry = self.unrecorded_entry(path)?;
-        self.entries.insert(path.into(), entry);
+        if !self.is_covered(path) {
+            self.entries.insert(path.into(), entry);
+        }
         Ok(entry)
+    }
+
+    /// Tells whether a directory above a path is recorded with everything below it.
+    fn is_covered(&self, path: &str) -> bool {
+        let is_above =
+            |tree: &str| tree.is_empty() || path.strip_prefix(tree).is_some_and(|rest| rest.starts_with('/'));
+        covers_contents(self.tree) && self.trees.keys().any(|tree| is_above(tree))
+    }
+
+    /// Notes that a path is a directory, whatever is in it.
+    pub(crate) fn directory(&mut self, path: &str) {
+        if !path.is_empty() && !self.is_covered(path) {
+            self.directories.insert(path.into());
+        }
+    }
+
+    /// Lists a directory of which everything below counts.
+    pub(crate) fn list_all(&mut self, path: &str) -> Result<Vec<(String, TreeEntry)>, RenderError> {
+        if !self.is_covered(path)
+            && let Some(directory) = directory_id(self.tree, path).map_err(|source| failed(path, source))?
+        {
+            self.trees.insert(path.into(), directory);
+        }
+        self.list_unrecorded(path)
+    }
+
+    /// Lists a directory that is recorded otherwise.
+    pub(crate) fn list_unrecorded(&self, path: &str) -> Result<Vec<(String, TreeEntry)>, RenderError> {
+        self.tree.list(path).map_err(|source| failed(path, source))
+    }
+
+    /// Reads a file of at most `limit` bytes.
+    pub(crate) fn content(&self, path: &str, entry: &TreeEntry, limit: u64) -> Result<Vec<u8>, RenderError> {
+        self.tree.blob(entry, limit).map_err(|source| match source {
+            TreeError::TooLarge { .. } => RenderError::Limit { path: path.to_owned(), what: Counted::ToolBytes, limit },
+            source => failed(path, source),
+        })
     }
 
     /// Looks up what is at a path of which only the kind matters, or that a listing covers.

@@ -116,7 +116,8 @@ fn holds(bytes: &[u8], text: &str) -> bool {
     }
 }
 
-fn object(file: &str, document: Document) -> Result<(Object, u32), RenderError> {
+/// Takes a document as an object that Kubernetes could take, with its line.
+pub(crate) fn object(file: &str, document: Document) -> Result<(Object, u32), RenderError> {
     let Document { value, line } = document;
     let failed = |problem: &str| Err(RenderError::Object { file: file.to_owned(), line, problem: problem.to_owned() });
     let Ok(object) = Object::from_value(value) else { return failed("the document is not a map") };

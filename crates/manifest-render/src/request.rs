@@ -1,4 +1,6 @@
-use application_api::{ApplicationSource, ApplicationSourceDirectory, SourceType};
+use application_api::{
+    ApplicationSource, ApplicationSourceDirectory, ApplicationSourceHelm, ApplicationSourceKustomize, SourceType,
+};
 use kube_object::Digest;
 
 use crate::{RenderError, RenderLimits};
@@ -15,6 +17,10 @@ pub struct RenderRequest {
     /// one character of a set or not of it; `{a,b}` for alternatives, which may nest; `\` takes the next character as it
     /// is. A glob that does not parse is an error.
     pub directory: ApplicationSourceDirectory,
+    /// How to render a Helm chart.
+    pub helm: Option<Box<ApplicationSourceHelm>>,
+    /// How to build a kustomization.
+    pub kustomize: Option<Box<ApplicationSourceKustomize>>,
     /// Instance name of the application, which names its override file.
     pub app_name: String,
     /// The type that the source's options name, if any: nothing is detected then.
@@ -59,6 +65,8 @@ impl RenderRequest {
         Self {
             path: path.to_owned(),
             directory,
+            helm: None,
+            kustomize: None,
             app_name: app_name.to_owned(),
             declared: None,
             chart: String::new(),
@@ -75,6 +83,8 @@ impl RenderRequest {
         let only_referred_to = source.is_ref() && source.path.is_empty() && !source.is_helm();
         Ok(Self {
             declared: source.explicit_type()?,
+            helm: source.helm.clone(),
+            kustomize: source.kustomize.clone(),
             chart: source.chart.clone(),
             is_oci: source.is_oci(),
             contents: if only_referred_to { Contents::Nothing } else { Contents::Manifests },
@@ -90,6 +100,9 @@ impl RenderRequest {
     pub(crate) fn digest(&self) -> [u8; 32] {
         let flag = |set: bool| if set { &b"1"[..] } else { b"0" };
         let directory = &self.directory;
+        // Both are plain data: they always have a JSON.
+        let helm = serde_json::to_vec(&self.helm).unwrap_or_default();
+        let kustomize = serde_json::to_vec(&self.kustomize).unwrap_or_default();
         let disabled: Vec<&str> = self.disabled_tools.iter().map(SourceType::as_str).collect();
         *Digest::of_parts([
             self.path.as_bytes(),
@@ -101,6 +114,8 @@ impl RenderRequest {
             flag(self.contents == Contents::Nothing),
             self.declared.as_ref().map_or("", SourceType::as_str).as_bytes(),
             disabled.join(",").as_bytes(),
+            &helm,
+            &kustomize,
         ])
         .as_bytes()
     }

@@ -1,4 +1,6 @@
-mod mem_tree;
+pub(crate) mod mem_tree;
+mod oracles;
+mod workers;
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -23,6 +25,12 @@ fn recurse() -> ApplicationSourceDirectory {
 
 fn request(directory: ApplicationSourceDirectory) -> RenderRequest {
     RenderRequest::directory("app", directory, "demo")
+}
+
+/// Renders where there is no worker.
+fn render(tree: &dyn SourceTree, request: &RenderRequest) -> Result<Render, RenderError> {
+    let workers = RenderWorkers::new(WorkerOptions::new("/no/worker".into()), |_| {});
+    super::render(tree, request, &RenderContext::default(), &workers)
 }
 
 /// Returns `file:line name` of every object, or the error.
@@ -270,14 +278,9 @@ fn sources_of_other_tools_are_refused_by_name() {
     let x = manifest("x");
     let with = |name: &'static str| [("app/x.yaml", x.clone()), (name, String::new())];
     for (file, expected) in [
-        ("app/Chart.yaml", Some("Helm..app/Chart.yaml makes the path a source of this tool")),
-        ("app/kustomization.yml", Some("Kustomize..app/kustomization.yml makes the path a source of this tool")),
-        ("app/Kustomization", Some("Kustomize..app/Kustomization makes the path a source of this tool")),
         ("app/sub/Chart.yaml", None),
         ("app/x.jsonnet", Some("Jsonnet..app/x.jsonnet is a Jsonnet file")),
-        ("app/.argocd-source.yaml", Some("a source override file..app/.argocd-source.yaml exists")),
-        ("app/.argocd-source-demo.yaml", Some("a source override file..app/.argocd-source-demo.yaml exists")),
-        ("app/.argocd-source-other.yaml", None),
+        ("app/.argocd-source.yaml", None),
     ] {
         let files = with(file);
         check(&files.each_ref().map(|(name, content)| (*name, content.as_str())), &top, expected);
@@ -287,8 +290,6 @@ fn sources_of_other_tools_are_refused_by_name() {
     check(&chart, &RenderRequest { disabled_tools: vec![SourceType::Helm], ..top }, None);
     for (source, expected) in [
         (r#"{"chart": "c"}"#, Some("Helm..spec.source.chart is set")),
-        (r#"{"path": "app", "helm": {}}"#, Some("Helm..spec.source.helm is set")),
-        (r#"{"path": "app", "kustomize": {}}"#, Some("Kustomize..spec.source.kustomize is set")),
         (r#"{"path": "app", "plugin": {}}"#, Some("a config management plugin..spec.source.plugin is set")),
         (r#"{"path": "app", "repoURL": "oci://x/y"}"#, Some("OCI..spec.source.repoURL starts with oci://")),
         (
@@ -304,6 +305,24 @@ fn sources_of_other_tools_are_refused_by_name() {
     let both: ApplicationSource = serde_json::from_str(r#"{"helm": {}, "kustomize": {}}"#).unwrap();
     let error = RenderRequest::from_source(&both, "demo").unwrap_err();
     assert_eq!(error.to_string(), "multiple application sources defined: Helm,Kustomize");
+}
+
+#[test]
+fn files_tell_the_tool_that_renders_them() {
+    let x = manifest("x");
+    let top = request(plain());
+    let check = |file: &str, request: &RenderRequest, expected: &str| {
+        let files = [("app/x.yaml", x.as_str()), (file, "")];
+        let rendered = rendered(&MemTree::new(&files), request);
+        let tool = rendered.map_or_else(|error| error, |_| "Directory".to_owned());
+        assert!(tool.starts_with(expected), "{file}: {tool}");
+    };
+    check("app/Chart.yaml", &top, "Helm: cannot start the render worker");
+    check("app/kustomization.yml", &top, "Kustomize: cannot start the render worker");
+    check("app/Kustomization", &top, "Kustomize: ");
+    check("app/sub/Chart.yaml", &top, "Directory");
+    check("app/Chart.yaml", &RenderRequest { declared: Some(SourceType::Kustomize), ..top.clone() }, "Kustomize: ");
+    check("app/x.txt", &RenderRequest { declared: Some(SourceType::Helm), ..top.clone() }, "Helm: ");
 }
 
 #[test]
@@ -324,7 +343,18 @@ fn limits_bound_a_render() {
         assert!(found.starts_with(expected), "{found}");
         assert_eq!(found.is_empty(), expected.is_empty(), "{found}");
     };
-    check(RenderLimits { combined_bytes: 3 * size, files: 3, objects: 3, depth: 2, entries: 5, file_bytes: size }, "");
+    check(
+        RenderLimits {
+            combined_bytes: 3 * size,
+            files: 3,
+            objects: 3,
+            depth: 2,
+            entries: 5,
+            file_bytes: size,
+            ..limits
+        },
+        "",
+    );
     check(RenderLimits { combined_bytes: 0, ..limits }, "");
     check(
         RenderLimits { combined_bytes: 3 * size - 1, ..limits },
@@ -368,7 +398,7 @@ fn unchanged_lookups_tell_that_the_output_is_the_same() {
                 request.directory.recurse
             );
             assert_eq!(render.lookups.has_same_ids_in(&after).unwrap(), note == "elsewhere", "{note}: ids");
-            if let Ok(again) = super::render(&after, &request).map(|render| render.manifests) {
+            if let Ok(again) = super::tests::render(&after, &request).map(|render| render.manifests) {
                 let same_key = again.input_key == render.manifests.input_key;
                 assert_eq!(same_key, expected, "{note}: input key");
                 assert!(!same_key || again.digest == render.manifests.digest, "{note}: digest");
@@ -378,7 +408,7 @@ fn unchanged_lookups_tell_that_the_output_is_the_same() {
                 write_files(directory.path(), files);
                 directory
             });
-            let lookups = super::render(&DirTree::new(on_disk[0].path()), &request).unwrap().lookups;
+            let lookups = super::tests::render(&DirTree::new(on_disk[0].path()), &request).unwrap().lookups;
             assert!(lookups.unchanged_in(&DirTree::new(on_disk[0].path())).unwrap(), "{note}: same directory");
             let found = lookups.unchanged_in(&DirTree::new(on_disk[1].path())).unwrap();
             // A plain directory has no id for all below it, so that of a file which does not count is not compared there.

@@ -80,6 +80,7 @@ impl State {
         }
         let overrides_changed =
             self.settings.as_ref().is_none_or(|before| before.health_overrides != settings.health_overrides);
+        let tools_changed = self.settings.as_ref().is_some_and(|before| before.tools != settings.tools);
         let first = self.settings.is_none();
         self.settings = Some(Arc::clone(settings));
         if overrides_changed {
@@ -94,9 +95,9 @@ impl State {
             // Rows of the comparison before may rest on the settings before.
             app.main.comparison = None;
             // A limit or a tool may be another one.
-            app.main.failed = None;
-            if let Some(view) = &mut app.operation_view {
+            for view in std::iter::once(&mut app.main).chain(app.operation_view.as_deref_mut()) {
                 view.failed = None;
+                view.is_doubted |= tools_changed;
             }
             app.make_stale();
         }
@@ -112,6 +113,8 @@ impl State {
             self.wake_all();
         }
         if self.cluster.generation != generation {
+            let charts = self.apps.values().filter(|app| app.main.depends_on.is_some());
+            self.dirty.extend(charts.map(|app| app.key.clone()));
             self.cluster.watch_always(&Self::project_kind(), &mut self.effects);
             self.cluster.watch_always(&Self::application_kind(), &mut self.effects);
         }

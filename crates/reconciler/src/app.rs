@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use app_compare::{Comparison, Target, Targets};
-use application_api::{ApplicationSource, OperationState, Reason};
+use application_api::{ApplicationSource, OperationState, Reason, SourceType};
 use jiff::Timestamp;
 use kube_object::{CompactObject, Digest, Gvk, InstanceName, Object, ObjectKey, RenderedManifests};
 use sync_plan::{ActionOutcome, ClusterAction, HealState, SyncInput};
 
 use crate::reading::Reading;
-use crate::{AppKey, RenderFailure, Reuse, Ticket};
+use crate::{AppKey, RenderContext, RenderFailure, Reuse, Stability, Ticket};
 
 /// One Application.
 #[derive(Debug)]
@@ -71,8 +71,15 @@ pub(crate) struct View {
     /// The newest commit known to render to the same.
     pub(crate) verified: String,
     pub(crate) rendered: Option<Arc<RenderedManifests>>,
-    /// The render under way: its ticket and commit.
-    pub(crate) rendering: Option<(Ticket, String)>,
+    /// How the render in force was made.
+    pub(crate) source_type: Option<SourceType>,
+    /// The context it was made in, where it depends on that.
+    pub(crate) depends_on: Option<Box<RenderContext>>,
+    pub(crate) stability: Stability,
+    /// Settings of tools have changed since it was rendered: it may render differently.
+    pub(crate) is_doubted: bool,
+    /// The render under way.
+    pub(crate) rendering: Option<RenderUnderWay>,
     /// The newest failed render.
     pub(crate) failed: Option<FailedRender>,
     pub(crate) targets: Option<Arc<Targets>>,
@@ -91,9 +98,18 @@ pub(crate) struct View {
     pub(crate) revision_moved: bool,
 }
 
+/// A render that is not answered yet.
+#[derive(Clone, Debug)]
+pub(crate) struct RenderUnderWay {
+    pub(crate) ticket: Ticket,
+    pub(crate) commit: String,
+    pub(crate) context: Box<RenderContext>,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct FailedRender {
     pub(crate) commit: String,
+    pub(crate) context: Box<RenderContext>,
     pub(crate) failure: RenderFailure,
     pub(crate) count: u32,
     pub(crate) retry_at: Option<Timestamp>,

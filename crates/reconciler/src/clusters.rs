@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use kube_object::{ApiError, ApiResource, ApiResources, ClusterId, ErrorClass, GroupKind, Gvk};
+use kube_object::{ApiError, ApiResource, ApiResources, ClusterId, ClusterVersions, ErrorClass, GroupKind, Gvk};
 
 use crate::sweeps::{Sweep, is_searched};
 use crate::{AppKey, Effect};
@@ -21,6 +21,8 @@ pub(crate) struct Cluster {
     pub(crate) id: ClusterId,
     /// What the API server serves; none before the first discovery.
     pub(crate) served: Option<Arc<ApiResources>>,
+    /// What templates are told of it.
+    pub(crate) versions: Arc<ClusterVersions>,
     /// Counts discoveries that changed something.
     pub(crate) generation: u64,
     discovery: Discovery,
@@ -69,6 +71,7 @@ impl Cluster {
         Self {
             id,
             served: None,
+            versions: Arc::default(),
             generation: 0,
             discovery: Discovery::default(),
             kinds: HashMap::new(),
@@ -137,6 +140,7 @@ impl Cluster {
                         self.rediscover_later(now)
                     };
                 }
+                self.versions = Arc::new(served.cluster_versions());
                 self.served = Some(Arc::from(served));
                 self.generation += 1;
                 self.discovery.waits = 0;

@@ -6,18 +6,24 @@ use std::sync::Arc;
 use app_compare::{TargetContext, TargetKind};
 use application_api::{Application, ApplicationSource, ConditionType, Reason};
 use jiff::{SignedDuration, Timestamp};
-use kube_object::RenderedManifests;
+use kube_object::Gvk;
 
-use crate::app::{AppState, FailedRender, TargetsKey, View};
+use crate::app::{AppState, FailedRender, RenderUnderWay, TargetsKey, View};
 use crate::pass::Permission;
+use crate::rendering::{Wanted, request_render};
 use crate::repos::{Doubt, Lookup};
 use crate::spec::Spec;
 use crate::state::State;
 use crate::status::Findings;
-use crate::{AppKey, Effect, RenderFailure, Reuse, Ticket};
+use crate::{AppKey, Dependence, RenderContext, RenderFailure, Rendering, Reuse, Stability, Ticket};
 
 /// Waits between renders of a commit that could not be read.
 const RENDER_WAITS: [i64; 6] = [1, 2, 5, 10, 30, 60];
+/// Waits between renders that took too much time or memory.
+const OVERRUN_WAITS: [i64; 4] = [60, 300, 900, 3600];
+/// Told of a source that renders differently each time.
+const UNSTABLE: &str = "the source renders differently each time it is rendered, because a chart uses random values or the time: \
+     every new commit that it reads changes the cluster; set the values that it generates";
 
 /// Whether the desired state is known.
 pub(crate) enum DesiredState {
@@ -68,20 +74,18 @@ impl State {
             }
         };
         if !commit.is_empty() {
-            self.ensure_rendered(app, &commit, now);
+            self.ensure_rendered(app, spec, application, &commit, now);
         }
         if app.main.rendering.is_some() && (app.main.rendered.is_none() || app.refresh.is_some()) {
             return DesiredState::Pending(Reason::Rendering { revision: commit });
         }
         if let Some(failed) = app.main.failed.as_ref().filter(|failed| failed.commit == commit) {
-            if let RenderFailure::Unsupported(message) = &failed.failure {
-                return Self::unsupported(message.clone());
+            let message = failed.failure.message().to_owned();
+            if let RenderFailure::Unsupported(_) = &failed.failure {
+                return Self::unsupported(message);
             }
-            let (RenderFailure::Content(message) | RenderFailure::Unavailable(message)) = &failed.failure else {
-                unreachable!("the third failure is handled above")
-            };
             // A repository that cannot be read explains more than the commit that is missing because of it.
-            problem.get_or_insert_with(|| (message.clone(), None));
+            problem.get_or_insert((message, None));
         }
         let findings = self.desired_findings(app, application, spec, problem.as_ref(), now);
         if app.main.rendered.is_some() {
@@ -113,7 +117,11 @@ impl State {
     ) -> Findings {
         let Some((message, since)) = problem else {
             app.failing_since = None;
-            return Findings::verified();
+            let mut findings = Findings::verified();
+            if app.main.stability == Stability::Unstable {
+                findings.conditions.insert((ConditionType::UnstableRenderWarning, UNSTABLE.to_owned()));
+            }
+            return findings;
         };
         let since = *app.failing_since.get_or_insert(since.unwrap_or(now));
         let grace = self.settings.as_ref().map_or(SignedDuration::ZERO, |settings| settings.repo_error_grace);
@@ -144,7 +152,14 @@ impl State {
     }
 
     /// Asks for the render of a commit unless it is there or on its way.
-    fn ensure_rendered(&mut self, app: &mut AppState, commit: &str, now: Timestamp) {
+    fn ensure_rendered(
+        &mut self,
+        app: &mut AppState,
+        spec: &Spec,
+        application: &Application,
+        commit: &str,
+        now: Timestamp,
+    ) {
         let reuse = match &mut app.refresh {
             Some(refresh) if refresh.reuse == Reuse::Never && !refresh.rendered => {
                 refresh.rendered = true;
@@ -153,17 +168,28 @@ impl State {
             _ => Reuse::Allowed,
         };
         let ticket = self.ticket();
-        let effect = request_render(&app.key, &mut app.main, commit, ticket, reuse, now);
+        let context = self.render_context(spec, application);
+        let wanted = Wanted { key: &app.key, commit, context, ticket, reuse };
+        let effect = request_render(&mut app.main, wanted, now);
         if let Some(at) = app.main.failed.as_ref().and_then(|failed| failed.retry_at).filter(|at| *at > now) {
             app.wake(at);
         }
         self.effects.extend(effect);
     }
 
+    fn render_context(&self, spec: &Spec, application: &Application) -> RenderContext {
+        RenderContext {
+            namespace: spec.namespace.clone(),
+            project: application.spec.project().to_owned(),
+            cluster: Arc::clone(&self.cluster.versions),
+        }
+    }
+
     /// Brings the desired state of an operation up to date; answers with a reason while it is not there.
     pub(crate) fn ensure_view(
         &mut self,
         app: &mut AppState,
+        (application, spec): (&Application, &Spec),
         source: &ApplicationSource,
         revision: &str,
         now: Timestamp,
@@ -189,11 +215,13 @@ impl State {
             return Ok(commit);
         }
         let ticket = self.ticket();
+        let context = self.render_context(spec, application);
         let view = app.operation_view.get_or_insert_default();
         if *view.source != *source {
             **view = View { source: Arc::new(source.clone()), stale: true, ..View::default() };
         }
-        let effect = request_render(&app.key, view, &commit, ticket, Reuse::Allowed, now);
+        let wanted = Wanted { key: &app.key, commit: &commit, context, ticket, reuse: Reuse::Allowed };
+        let effect = request_render(view, wanted, now);
         self.effects.extend(effect);
         // A commit that renders to the same as the one before it is only noted as verified.
         if view.verified == commit && view.rendered.is_some() {
@@ -209,17 +237,26 @@ impl State {
         &mut self,
         app: &mut AppState,
         ticket: Ticket,
-        result: Result<Arc<RenderedManifests>, RenderFailure>,
+        result: Result<Rendering, RenderFailure>,
         now: Timestamp,
     ) {
-        let Some(view) = app.view_of(|view| view.rendering.as_ref().is_some_and(|(own, _)| *own == ticket)) else {
-            return;
-        };
-        let Some((_, commit)) = view.rendering.take() else { return };
+        let is_of = |view: &View| view.rendering.as_ref().is_some_and(|under_way| under_way.ticket == ticket);
+        let Some(view) = app.view_of(is_of) else { return };
+        let Some(RenderUnderWay { commit, context, .. }) = view.rendering.take() else { return };
         match result {
-            Ok(rendered) => {
+            Ok(rendering) => {
+                if rendering.dependence == Dependence::Context {
+                    // What templates are told of the cluster follows the kinds that are defined there.
+                    let definitions = Gvk::new("apiextensions.k8s.io", "v1", "CustomResourceDefinition");
+                    self.cluster.watch_always(&definitions, &mut self.effects);
+                }
+                let rendered = rendering.manifests;
+                view.is_doubted = false;
                 view.failed = None;
                 view.verified.clone_from(&commit);
+                view.depends_on = (rendering.dependence == Dependence::Context).then_some(context);
+                view.source_type = Some(rendering.source_type);
+                view.stability = rendering.stability;
                 if view.rendered.as_ref().is_none_or(|before| before.digest != rendered.digest) {
                     view.revision_moved = view.rendered.is_some();
                     view.commit = commit;
@@ -230,10 +267,8 @@ impl State {
             Err(failure) => {
                 let count =
                     view.failed.as_ref().filter(|failed| failed.commit == commit).map_or(0, |failed| failed.count);
-                let wait = RENDER_WAITS[usize::try_from(count).unwrap_or(0).min(RENDER_WAITS.len() - 1)];
-                let retry_at =
-                    matches!(failure, RenderFailure::Unavailable(_)).then(|| now + SignedDuration::from_secs(wait));
-                view.failed = Some(FailedRender { commit, failure, count: count + 1, retry_at });
+                let retry_at = retry_wait(&failure, count).map(|wait| now + wait);
+                view.failed = Some(FailedRender { commit, context, failure, count: count + 1, retry_at });
             }
         }
     }
@@ -307,11 +342,25 @@ pub(crate) enum ViewProblem {
     Failed(String),
 }
 
+/// Returns how long a failed render waits for its next try; none when only a change helps.
+fn retry_wait(failure: &RenderFailure, failures: u32) -> Option<SignedDuration> {
+    let waits: &[i64] = match failure {
+        RenderFailure::Unavailable(_) => &RENDER_WAITS,
+        RenderFailure::Overrun(_) => &OVERRUN_WAITS,
+        RenderFailure::Unsupported(_) | RenderFailure::Content(_) => return None,
+    };
+    let at = usize::try_from(failures).unwrap_or(usize::MAX).min(waits.len() - 1);
+    Some(SignedDuration::from_secs(waits[at]))
+}
+
 impl RenderFailure {
     /// Returns the message for people.
     pub fn message(&self) -> &str {
         match self {
-            Self::Unsupported(message) | Self::Content(message) | Self::Unavailable(message) => message,
+            Self::Unsupported(message)
+            | Self::Content(message)
+            | Self::Unavailable(message)
+            | Self::Overrun(message) => message,
         }
     }
 }
@@ -350,30 +399,4 @@ fn last_commit(app: &AppState, application: &Application, spec: &Spec) -> String
     }
     let status = application.status.as_ref().filter(|status| status.sync.compared_to.source == spec.source);
     status.map(|status| status.sync.revision.clone()).unwrap_or_default()
-}
-
-/// Notes and asks for the render of a commit, unless it is there or on its way.
-pub(crate) fn request_render(
-    key: &AppKey,
-    view: &mut View,
-    commit: &str,
-    ticket: Ticket,
-    reuse: Reuse,
-    now: Timestamp,
-) -> Option<Effect> {
-    if view.rendering.as_ref().is_some_and(|(_, rendering)| rendering == commit) {
-        return None;
-    }
-    if view.verified == commit && view.rendered.is_some() && reuse == Reuse::Allowed {
-        return None;
-    }
-    if let Some(failed) = view.failed.as_ref().filter(|failed| failed.commit == commit)
-        && reuse == Reuse::Allowed
-        && failed.retry_at.is_none_or(|at| at > now)
-    {
-        return None;
-    }
-    view.rendering = Some((ticket, commit.to_owned()));
-    let source = Box::new(ApplicationSource::clone(&view.source));
-    Some(Effect::Render { app: key.clone(), ticket, commit: commit.to_owned(), source, reuse })
 }

@@ -6,7 +6,7 @@ use application_api::{ApplicationSource, PropagationPolicy, Reason, RepoUrl};
 use kube_object::{ApiResource, ClusterId, CompactObject, GroupKind, Object, ObjectKey};
 use serde_json::Value;
 
-use crate::{AppKey, Ticket};
+use crate::{AppKey, RenderContext, Ticket};
 
 /// One thing to do. The shell performs it and, where it has an outcome, feeds the outcome back as an event.
 #[derive(Clone, Debug)]
@@ -60,6 +60,8 @@ pub enum Effect {
         commit: String,
         /// Source.
         source: Box<ApplicationSource>,
+        /// What surrounds it.
+        context: Box<RenderContext>,
         /// Whether remembered renders may be used.
         reuse: Reuse,
     },

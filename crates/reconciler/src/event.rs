@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use application_api::RepoUrl;
 use jiff::Timestamp;
-use kube_object::{ApiError, ApiResources, ClusterId, Gvk, InstanceName, Object, RenderedManifests};
+use kube_object::{ApiError, ApiResources, ClusterId, Gvk, InstanceName, Object};
 use settings::Settings;
 
-use crate::{AppKey, Ticket};
+use crate::{AppKey, Rendering, Ticket};
 
 /// One thing that happened outside.
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ pub enum Event {
         /// Which render.
         ticket: Ticket,
         /// What it rendered to, or why it failed.
-        result: Result<Arc<RenderedManifests>, RenderFailure>,
+        result: Result<Rendering, RenderFailure>,
     },
     /// The API server answered a request.
     Answered {
@@ -140,6 +140,8 @@ pub enum RenderFailure {
     Content(String),
     /// The commit could not be read; it is tried again.
     Unavailable(String),
+    /// Rendering took more time or memory than it may; it is tried again after long, because each try harms others.
+    Overrun(String),
 }
 
 /// The API server's answer to a request.

@@ -3,7 +3,7 @@
 //! [`handle`] takes one event in and answers with effects; it never waits, reads a clock or touches the network. The shell performs
 //! the effects and feeds their outcomes back. Files are split by decision: `absorb` takes events in, `pass` orders the
 //! decisions about one Application, `spec`, `desired`, `comparing`, `operate`, `answers`, `plan`, `handover`, `deletion` and `status`
-//! take them, `resting` spares Applications at rest a pass when only their commit moves on, `repos`, `clusters` and `sweeps` know what is asked of the outside once for all Applications.
+//! take them, `rendering` says when a source is rendered anew, `resting` spares Applications at rest a pass when only their commit moves on, `repos`, `clusters` and `sweeps` know what is asked of the outside once for all Applications.
 
 mod absorb;
 mod answers;
@@ -26,6 +26,7 @@ mod plan;
 mod publish;
 mod reading;
 mod records;
+mod rendering;
 mod repos;
 mod resting;
 mod spec;
@@ -37,4 +38,5 @@ pub use app_key::{AppKey, Ticket};
 pub use effect::{ActingAs, Call, ClusterRequest, DryRun, Effect, Published, Record, Reuse, Severity, Validation};
 pub use event::{Answer, Event, Leadership, RenderFailure, RepoFailure, WatchChange};
 pub use inspect::Awaited;
+pub use rendering::{Dependence, RenderContext, Rendering, Stability};
 pub use state::{Config, State, handle, handle_all};

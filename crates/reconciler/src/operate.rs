@@ -91,7 +91,7 @@ impl State {
             let message = "Invalid operation request: no operation specified";
             return Operated::draft(self.end_operation(app, application, OperationPhase::Error, message, now));
         };
-        let commit = match self.ensure_view(app, &source, &revision, now) {
+        let commit = match self.ensure_view(app, (application, spec), &source, &revision, now) {
             Ok(commit) => commit,
             Err(ViewProblem::Pending(reason)) => {
                 app.reason = Some(reason);

@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use application_api::{Reason, RepoUrl};
 use jiff::Timestamp;
-use kube_object::RenderedManifests;
 
-use crate::app::AppState;
-use crate::desired::request_render;
+use crate::app::{AppState, RenderUnderWay};
+use crate::rendering::{Wanted, request_render};
 use crate::repos::Known;
 use crate::state::State;
-use crate::{AppKey, Effect, Leadership, RenderFailure, Reuse, Ticket};
+use crate::{AppKey, Dependence, Effect, Leadership, RenderContext, RenderFailure, Rendering, Reuse, Ticket};
 
-type Rendered = Result<Arc<RenderedManifests>, RenderFailure>;
+type Rendered = Result<Rendering, RenderFailure>;
 
 impl State {
     /// Asks for the renders that a good poll calls for; marks the other Applications that it woke for a pass.
@@ -35,7 +34,14 @@ impl State {
         }
         let commit = commit.to_owned();
         let Some(app) = self.apps.get_mut(key) else { return false };
-        let effect = request_render(key, &mut app.main, &commit, ticket, Reuse::Allowed, now);
+        let Some(made_of) = &app.main.targets_of else { return false };
+        let context = RenderContext {
+            namespace: made_of.destination.namespace.clone(),
+            project: made_of.project.clone(),
+            cluster: Arc::clone(&self.cluster.versions),
+        };
+        let wanted = Wanted { key, commit: &commit, context, ticket, reuse: Reuse::Allowed };
+        let effect = request_render(&mut app.main, wanted, now);
         self.effects.extend(effect);
         true
     }
@@ -43,14 +49,18 @@ impl State {
     /// Takes in a render that is what is in force already; answers whether it was one, of an Application at rest.
     pub(crate) fn verify_at_rest(&mut self, key: &AppKey, ticket: Ticket, result: &Rendered) -> bool {
         let Some(app) = self.apps.get(key).filter(|app| self.is_at_rest(app)) else { return false };
-        let (Ok(rendered), Some((own, _))) = (result, &app.main.rendering) else { return false };
-        let is_same = app.main.rendered.as_ref().is_some_and(|before| before.digest == rendered.digest);
-        if *own != ticket || !is_same {
+        let (Ok(rendering), Some(under_way)) = (result, &app.main.rendering) else { return false };
+        let is_same = app.main.rendered.as_ref().is_some_and(|before| before.digest == rendering.manifests.digest)
+            && app.main.source_type.as_ref() == Some(&rendering.source_type)
+            && app.main.stability == rendering.stability;
+        if under_way.ticket != ticket || !is_same {
             return false;
         }
         let Some(mut app) = self.apps.remove(key) else { return false };
-        if let Some((_, commit)) = app.main.rendering.take() {
+        if let Some(RenderUnderWay { commit, context, .. }) = app.main.rendering.take() {
             app.main.verified.clone_from(&commit);
+            app.main.is_doubted = false;
+            app.main.depends_on = (rendering.dependence == Dependence::Context).then_some(context);
             self.hold_revisions(&app);
             // The next pass shows everything anew.
             app.published = None;

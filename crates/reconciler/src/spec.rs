@@ -137,8 +137,8 @@ fn check_source(application: &Application, source: &ApplicationSource, problems:
     }
     match source.explicit_type() {
         Err(error) => problems.push(error.to_string()),
-        Ok(Some(kind)) if kind != application_api::SourceType::Directory && !source.is_helm() => {
-            problems.push(format!("sources of type {kind} are not supported yet: use a directory of manifests"));
+        Ok(Some(kind)) if kind == application_api::SourceType::Plugin && !source.is_helm() => {
+            problems.push(format!("sources of type {kind} are not supported yet"));
         }
         Ok(_) => {}
     }

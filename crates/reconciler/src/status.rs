@@ -6,8 +6,8 @@ use app_compare::ResourceComparison;
 use application_api::constants as names;
 use application_api::{
     AppHealthStatus, Application, ApplicationCondition, ApplicationStatus, ComparedTo, ConditionType, HealthStatusCode,
-    Operation, OperationState, ResourceHealthLocation, ResourceStatus, SourceType, SyncOptions, SyncStatusCode,
-    merge_conditions, status_patch,
+    Operation, OperationState, ResourceHealthLocation, ResourceStatus, SyncOptions, SyncStatusCode, merge_conditions,
+    status_patch,
 };
 use jiff::{SignedDuration, Timestamp};
 use kube_object::Time;
@@ -20,7 +20,7 @@ use crate::state::State;
 use crate::{Effect, Record};
 
 /// Conditions that a pass replaces; others are left to whoever raised them.
-const OWNED: [ConditionType; 8] = [
+const OWNED: [ConditionType; 9] = [
     ConditionType::InvalidSpecError,
     ConditionType::ComparisonError,
     ConditionType::SyncError,
@@ -29,6 +29,7 @@ const OWNED: [ConditionType; 8] = [
     ConditionType::SharedResourceWarning,
     ConditionType::RepeatedResourceWarning,
     ConditionType::ExcludedResourceWarning,
+    ConditionType::UnstableRenderWarning,
 ];
 /// An Application of more objects than this has its status written at most once in [`COALESCE`].
 const MANY_OBJECTS: usize = 20;
@@ -232,7 +233,7 @@ impl State {
         status.resources = rows.collect();
         status.resources.sort_by_cached_key(row_key);
         status.resource_health_source = location;
-        status.source_type = Some(SourceType::Directory);
+        status.source_type.clone_from(&app.main.source_type);
         status.summary.images = self.live.images_of(&app.instance).into_iter().collect();
         status.summary.is_app_of_apps = comparison.resources.iter().any(|resource| {
             resource.status.is_some()

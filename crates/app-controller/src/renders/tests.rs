@@ -18,7 +18,7 @@ impl Fixture {
         Self { directory, test, repo }
     }
 
-    async fn render(&self, path: &str, commit: &str, reuse: Reuse) -> Result<Arc<RenderedManifests>, RenderFailure> {
+    async fn render(&self, path: &str, commit: &str, reuse: Reuse) -> Result<Rendering, RenderFailure> {
         let app = AppKey::new("argocd", "web");
         self.render_as(app, path.to_owned(), commit.to_owned(), reuse).await
     }
@@ -29,11 +29,11 @@ impl Fixture {
         path: String,
         commit: String,
         reuse: Reuse,
-    ) -> Result<Arc<RenderedManifests>, RenderFailure> {
+    ) -> Result<Rendering, RenderFailure> {
         self.test.hands.renders.expect(&app);
         let repo_url = self.repo.file_url().as_str().into();
         let source = Box::new(ApplicationSource { repo_url, path, ..ApplicationSource::default() });
-        render(&self.test.hands, RenderJob { app, commit, source, reuse }).await
+        render(&self.test.hands, RenderJob { app, commit, source, context: Box::default(), reuse }).await
     }
 }
 
@@ -53,32 +53,38 @@ async fn what_did_not_change_is_not_rendered_again() {
         (&third, Reuse::Allowed, false, 2),
     ] {
         let after = fixture.render("app", commit, reuse).await.unwrap();
-        assert_eq!((Arc::ptr_eq(&before, &after), after.objects.len()), (same, objects), "{commit} {reuse:?}");
+        let is_same = Arc::ptr_eq(&before.manifests, &after.manifests);
+        assert_eq!((is_same, after.manifests.objects.len()), (same, objects), "{commit} {reuse:?}");
     }
     // Another commit with the same look-ups gives the very same manifests.
     let third_render = fixture.render("app", &third, Reuse::Allowed).await.unwrap();
     fixture.repo.write("other/b.yaml", "a: c\n");
     let fourth = fixture.repo.commit("four");
     let fourth_render = fixture.render("app", &fourth, Reuse::Allowed).await.unwrap();
-    assert!(Arc::ptr_eq(&third_render, &fourth_render));
+    assert!(Arc::ptr_eq(&third_render.manifests, &fourth_render.manifests));
     fixture.test.hands.renders.forget(&AppKey::new("argocd", "web"));
-    assert!(!Arc::ptr_eq(&third_render, &fixture.render("app", &fourth, Reuse::Allowed).await.unwrap()));
+    let anew = fixture.render("app", &fourth, Reuse::Allowed).await.unwrap();
+    assert!(!Arc::ptr_eq(&third_render.manifests, &anew.manifests));
 }
 
 #[tokio::test]
 async fn failures_say_whose_they_are() {
     let fixture = Fixture::new();
     fixture.repo.write("chart/Chart.yaml", "apiVersion: v2\nname: a\nversion: 1.0.0\n");
+    fixture.repo.write("overridden/.argocd-source.yaml", "plugin: {name: x}\n");
     fixture.repo.write("bad/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {}\n");
     let commit = fixture.repo.commit("one");
-    let kind = |result: Result<Arc<RenderedManifests>, RenderFailure>| match result.unwrap_err() {
+    let kind = |result: Result<Rendering, RenderFailure>| match result.unwrap_err() {
         RenderFailure::Unsupported(_) => "unsupported",
         RenderFailure::Content(_) => "content",
         RenderFailure::Unavailable(_) => "unavailable",
+        RenderFailure::Overrun(_) => "overrun",
     };
     let missing = "1".repeat(40);
     for (path, commit, expected) in [
-        ("chart", commit.as_str(), "unsupported"),
+        ("overridden", commit.as_str(), "unsupported"),
+        // There is no worker here.
+        ("chart", commit.as_str(), "unavailable"),
         ("bad", &commit, "content"),
         ("none", &commit, "content"),
         ("app", &missing, "unavailable"),
@@ -110,8 +116,8 @@ async fn many_that_ask_at_once_are_answered_each_for_itself() {
     let after = renders(&second).await;
     for (index, (before, after)) in before.iter().zip(&after).enumerate() {
         let (before, after) = (before.as_ref().unwrap(), after.as_ref().unwrap());
-        assert_eq!(Arc::ptr_eq(before, after), index != 7, "{index}");
+        assert_eq!(Arc::ptr_eq(&before.manifests, &after.manifests), index != 7, "{index}");
     }
-    assert_eq!(after[7].as_ref().unwrap().objects[0].name, "other");
+    assert_eq!(after[7].as_ref().unwrap().manifests.objects[0].name, "other");
     assert!(renders(&"1".repeat(40)).await.iter().all(Result::is_err));
 }

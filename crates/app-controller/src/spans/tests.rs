@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex};
 
 use kube_object::{ApiResource, ClusterId, CompactObject, Gvk, Object, ObjectKey, Scope};
-use reconciler::{ActingAs, Reuse, Ticket, Validation};
+use reconciler::{ActingAs, Rendering, Reuse, Ticket, Validation};
 use serde_json::json;
 use tracing::Subscriber;
 use tracing::span::{Attributes, Id};
@@ -84,13 +84,18 @@ fn one_reconciliation_is_one_tree_of_spans() {
         ticket: Ticket(1),
         commit: "abc".to_owned(),
         source: Box::default(),
+        context: Box::default(),
         reuse: Reuse::Allowed,
     };
     drop(reconciles.begin(&render));
     step(&mut reconciles, &["/reconcile", "reconcile/render", "-render"]);
     let manifests =
         Arc::new(kube_object::RenderedManifests::new(Vec::new(), kube_object::Digest::of_bytes(b""), Vec::new()));
-    let compare = reconciles.take(&Event::Rendered { app: app(), ticket: Ticket(1), result: Ok(manifests) });
+    let compare = reconciles.take(&Event::Rendered {
+        app: app(),
+        ticket: Ticket(1),
+        result: Ok(Rendering::of_directory(manifests)),
+    });
     // What the comparison leads to continues the same reconciliation.
     let applies = [apply("0"), apply("0"), apply("1")].map(|effect| reconciles.begin(&effect));
     drop(compare);

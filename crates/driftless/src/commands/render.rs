@@ -1,15 +1,17 @@
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
 use application_api::{Application, ApplicationSource, RepoUrl};
-use git_source::{DirTree, GitOptions, Repositories, Repository, RevisionName};
-use kube_object::{Object, RenderedManifests};
+use git_source::{DirTree, GitOptions, Repositories, Repository, RevisionName, SourceTree};
+use kube_object::{ClusterVersions, Object, RenderedManifests};
 use kube_yaml::Limits;
-use manifest_render::{Format, RenderRequest};
+use manifest_render::{Format, RenderContext, RenderRequest, RenderWorkers, Stability, WorkerOptions};
 
 use super::Outcome;
 use crate::cli::{RenderArgs, Structured};
+use crate::config::default_render_worker;
 use crate::output;
 
 /// Renders, without a cluster, what would be applied.
@@ -41,7 +43,8 @@ fn of_directory(
     let name = app_name(args, application, last)?;
     let source = ApplicationSource { path: ".".to_owned(), ..source(application)?.unwrap_or_default() };
     let request = RenderRequest::from_source(&source, &name)?;
-    Ok(manifest_render::render(&DirTree::new(opened), &request)?.manifests)
+    let context = context(args, application, &source, &name, String::new());
+    rendered(&DirTree::new(opened), &request, &context, &workers(args))
 }
 
 /// Renders a directory of a Git repository; options given take the place of the application's.
@@ -63,15 +66,60 @@ async fn of_repository(args: &RenderArgs, application: Option<&Application>) -> 
     let options = GitOptions::default();
     let deadline = Instant::now() + options.list_timeout + options.fetch_timeout;
     let repositories = Repositories::new(data.path(), options);
-    let repository = Repository::anonymous(source.repo_url);
-    let revision = RevisionName::new(source.target_revision);
+    let repository = Repository::anonymous(source.repo_url.clone());
+    let revision = RevisionName::new(source.target_revision.clone());
     output::progress(&format!("reading {written}"));
     let found = repositories.poll(&repository, std::slice::from_ref(&revision), deadline).await?;
     let (_, commit) = found.commits.into_iter().next().with_context(|| format!("{written} gave no answer"))?;
     let commit = commit?;
     let tree = repositories.tree(&repository, commit).await?;
-    let render = tokio::task::spawn_blocking(move || manifest_render::render(&tree, &request)).await?;
-    Ok(render?.manifests)
+    let (context, workers) = (context(args, application, &source, &name, commit.to_string()), workers(args));
+    tokio::task::spawn_blocking(move || rendered(&tree, &request, &context, &workers)).await?
+}
+
+fn rendered(
+    tree: &dyn SourceTree,
+    request: &RenderRequest,
+    context: &RenderContext,
+    workers: &RenderWorkers,
+) -> anyhow::Result<RenderedManifests> {
+    let render = manifest_render::render(tree, request, context, workers)?;
+    if render.stability == Stability::Unstable {
+        output::warning("the source renders differently each time: a chart uses random values or the time");
+    }
+    Ok(render.manifests)
+}
+
+fn workers(args: &RenderArgs) -> RenderWorkers {
+    let program = args.render_worker.clone().unwrap_or_else(default_render_worker);
+    RenderWorkers::new(WorkerOptions::new(program), |_| {})
+}
+
+/// Returns what surrounds the source; of a cluster nothing is known but what is given.
+fn context(
+    args: &RenderArgs,
+    application: Option<&Application>,
+    source: &ApplicationSource,
+    name: &str,
+    revision: String,
+) -> RenderContext {
+    let spec = application.map(|application| &application.spec);
+    let of_application = spec.map(|spec| spec.destination.namespace.clone()).filter(|namespace| !namespace.is_empty());
+    let namespace = args.namespace.clone().or(of_application).unwrap_or_else(|| "default".to_owned());
+    RenderContext {
+        app_name: name.to_owned(),
+        instance: name.to_owned(),
+        namespace,
+        project: spec.map_or("default", |spec| spec.project()).to_owned(),
+        repo_url: source.repo_url.to_string(),
+        target_revision: source.target_revision.clone(),
+        revision,
+        cluster: Arc::new(ClusterVersions {
+            kube_version: args.kube_version.clone(),
+            api_versions: args.api_versions.clone(),
+        }),
+        kustomize_build_options: args.kustomize_build_options.split_whitespace().map(str::to_owned).collect(),
+    }
 }
 
 fn read_application(path: &Path) -> anyhow::Result<Application> {

@@ -10,12 +10,12 @@ pub(super) const LINK: &str = "->";
 const SUBMODULE: &str = "@";
 
 /// A commit in memory: the id of a directory stands for everything below it, as in Git.
-pub(super) struct MemTree {
+pub(crate) struct MemTree {
     files: BTreeMap<String, Vec<u8>>,
 }
 
 impl MemTree {
-    pub(super) fn new(files: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(files: &[(&str, &str)]) -> Self {
         Self { files: files.iter().map(|(path, content)| ((*path).to_owned(), content.as_bytes().to_vec())).collect() }
     }
 

@@ -1,8 +1,9 @@
 //! Where desired state comes from, and what happens when it does not come.
 
+use application_api::SourceType;
 use reconciler::RenderFailure;
 use serde_json::json;
-use test_kit::sim::{World, annotated, application, application_with, config_map};
+use test_kit::sim::{NEEDS, World, annotated, application, application_with, config_map, definition};
 
 fn refresh(world: &mut World, kind: &str) {
     world.edit_application("web", |app| {
@@ -67,8 +68,8 @@ fn what_is_wrong_with_a_spec_is_said_and_nothing_is_applied() {
             "application repo https://git.example/shop.git is not permitted in project 'strict'",
         ),
         (
-            source(|spec| spec["source"]["helm"] = json!({"releaseName": "x"})),
-            "sources of type Helm are not supported yet",
+            source(|spec| spec["source"]["plugin"] = json!({"name": "x"})),
+            "sources of type Plugin are not supported yet",
         ),
         (source(|spec| spec["source"]["path"] = "".into()), "spec.source.repoURL and either"),
         (source(|spec| spec["destination"]["server"] = "https://other".into()), "cluster https://other is not known"),
@@ -292,6 +293,49 @@ fn another_project_is_asked_what_it_permits() {
     assert!(world.operation_message("web").contains("resource :ConfigMap is not permitted in project small"));
     world.edit_application("web", |app| app["spec"]["project"] = "default".into());
     world.seconds(30);
+    world.assert_well("web");
+    assert_eq!(world.map_value("a").as_deref(), Some("2"));
+}
+
+#[test]
+fn a_chart_is_rendered_anew_when_the_cluster_serves_another_kind() {
+    let extra = || annotated(config_map("extra", "1"), NEEDS, "example.com/v1/Widget");
+    for (source, starts_with, ends_with) in [("helm", false, true), ("directory", true, true)] {
+        let application = application_with("web", |app| app["spec"]["source"][source] = json!({}));
+        let mut world = World::synced_with(application, &[config_map("a", "1"), extra()]);
+        assert_eq!(world.exists("extra"), starts_with, "{source}");
+        world.take(&[""]);
+        world.server.create(definition("Widget"));
+        world.seconds(30);
+        world.assert_well("web");
+        assert_eq!(world.exists("extra"), ends_with, "{source}");
+        let renders = world.take(&["render"]).len();
+        assert_eq!(renders > 0, source == "helm", "{source} was rendered {renders} times");
+        let expected = if source == "helm" { SourceType::Helm } else { SourceType::Directory };
+        assert_eq!(world.application("web").status.unwrap().source_type, Some(expected));
+        // Where settings of tools change, everything is asked for once more.
+        world.set_settings(&[("kustomize.buildOptions", "--load-restrictor LoadRestrictionsNone")]);
+        world.run();
+        assert_eq!(world.take(&["render"]).len(), 1, "{source}");
+        // It rests again.
+        world.seconds(300);
+        assert_eq!(world.take(&["render", "apply", "write"]), [""; 0], "{source}");
+    }
+}
+
+#[test]
+fn a_render_that_overruns_is_tried_again_after_long() {
+    let mut world = World::synced("web", &[config_map("a", "1")]);
+    world.git.broken.insert("web".to_owned(), RenderFailure::Overrun("rendering took longer than 60 s".to_owned()));
+    world.commit(&[("web", &[config_map("a", "2")])]);
+    world.seconds(50);
+    assert_eq!(world.take(&["render"]).len(), 1);
+    world.seconds(3600);
+    assert!(world.conditions("web").iter().any(|line| line.contains("rendering took longer than 60 s")));
+    let tries = world.take(&["render"]).len();
+    assert!((2..=4).contains(&tries), "{tries} tries in an hour");
+    world.git.broken.clear();
+    world.seconds(3700);
     world.assert_well("web");
     assert_eq!(world.map_value("a").as_deref(), Some("2"));
 }

@@ -24,6 +24,11 @@ struct SettingLabels {
     key: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EndLabels {
+    reason: String,
+}
+
 /// Metrics of the daemon itself.
 #[derive(Clone, Debug)]
 pub struct DaemonMetrics {
@@ -31,6 +36,7 @@ pub struct DaemonMetrics {
     adds: Family<QueueLabels, Counter>,
     ignored_settings: Family<SettingLabels, Gauge>,
     leader: Gauge,
+    worker_ends: Family<EndLabels, Counter>,
 }
 
 impl DaemonMetrics {
@@ -40,6 +46,7 @@ impl DaemonMetrics {
             adds: Family::default(),
             ignored_settings: Family::default(),
             leader: Gauge::default(),
+            worker_ends: Family::default(),
         };
         registry.register("workqueue_depth", "Items waiting in a queue", metrics.depth.clone());
         registry.register("workqueue_adds", "Items added to a queue", metrics.adds.clone());
@@ -49,6 +56,11 @@ impl DaemonMetrics {
             metrics.ignored_settings.clone(),
         );
         registry.register("driftless_leader", "Whether this replica holds the lease", metrics.leader.clone());
+        registry.register(
+            "driftless_render_worker_ends",
+            "Processes for Helm and Kustomize that ended, by why",
+            metrics.worker_ends.clone(),
+        );
         let info = Family::<BuildInfo, Gauge>::default();
         info.get_or_create(build).set(1);
         registry.register("driftless_build_info", "What was built", info);
@@ -68,6 +80,11 @@ impl DaemonMetrics {
             let labels = SettingLabels { source: source.to_owned(), key: key.to_owned() };
             self.ignored_settings.get_or_create(&labels).set(1);
         }
+    }
+
+    /// Counts a render worker that ended: `idle`, `large`, or the word for what went wrong.
+    pub fn render_worker_ended(&self, reason: &str) {
+        self.worker_ends.get_or_create(&EndLabels { reason: reason.to_owned() }).inc();
     }
 
     /// Shows that this replica holds the lease.

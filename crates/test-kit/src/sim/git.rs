@@ -4,13 +4,16 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use application_api::{ApplicationSource, RepoUrl};
+use application_api::{ApplicationSource, RepoUrl, SourceType};
 use kube_object::{Digest, Object, RenderedManifests, RenderedObject};
-use reconciler::{RenderFailure, RepoFailure};
+use reconciler::{Dependence, RenderContext, RenderFailure, Rendering, RepoFailure, Stability};
 use serde_json::Value;
 
 /// The URL of the one repository.
 pub const REPO: &str = "https://git.example/shop.git";
+
+/// Annotation of an object of a chart that is only rendered where a kind is served, such as `example.com/v1/Widget`.
+pub const NEEDS: &str = "needs";
 
 /// Objects by directory.
 pub type Directories = BTreeMap<String, Arc<Vec<Value>>>;
@@ -85,17 +88,37 @@ impl Git {
         Ok(revisions.iter().map(|revision| (revision.clone(), find(revision))).collect())
     }
 
-    /// Renders a directory of a commit.
-    pub fn render(&self, source: &ApplicationSource, commit: &str) -> Result<Arc<RenderedManifests>, RenderFailure> {
+    /// Renders a directory of a commit. A source with `helm` is a chart: it leaves out objects annotated with [`NEEDS`] whose kind the
+    /// cluster does not serve.
+    pub fn render(
+        &self,
+        source: &ApplicationSource,
+        commit: &str,
+        context: &RenderContext,
+    ) -> Result<Rendering, RenderFailure> {
         if let Some(failure) = self.broken.get(&source.path) {
             return Err(failure.clone());
         }
         let Some(objects) = self.commits.get(commit).and_then(|directories| directories.get(&source.path)) else {
             return Err(RenderFailure::Content(format!("{}: app path does not exist", source.path)));
         };
+        if source.helm.is_some() {
+            let is_served = |object: &&Value| {
+                let needs = object["metadata"]["annotations"][NEEDS].as_str();
+                needs.is_none_or(|kind| context.cluster.api_versions.iter().any(|served| served == kind))
+            };
+            let objects: Vec<Value> = objects.iter().filter(is_served).cloned().collect();
+            return Ok(Rendering {
+                manifests: Arc::new(manifests(&objects, &source.path, commit)),
+                source_type: SourceType::Helm,
+                dependence: Dependence::Context,
+                stability: Stability::Stable,
+            });
+        }
         let id = (commit.to_owned(), source.path.clone());
         let mut rendered = self.rendered.borrow_mut();
-        Ok(Arc::clone(rendered.entry(id).or_insert_with(|| Arc::new(manifests(objects, &source.path, commit)))))
+        let manifests = rendered.entry(id).or_insert_with(|| Arc::new(manifests(objects, &source.path, commit)));
+        Ok(Rendering::of_directory(Arc::clone(manifests)))
     }
 }
 

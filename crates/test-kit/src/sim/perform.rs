@@ -42,9 +42,9 @@ impl World {
                 let result = failure.map_or_else(|| self.git.poll(&revisions), Err);
                 Event::RepoPolled { repo, started_at: self.now, result }
             }
-            Effect::Render { app, ticket, commit, source, .. } => {
+            Effect::Render { app, ticket, commit, source, context, .. } => {
                 let failure = refusal.map(|error| RenderFailure::Unavailable(error.message));
-                let result = failure.map_or_else(|| self.git.render(&source, &commit), Err);
+                let result = failure.map_or_else(|| self.git.render(&source, &commit, &context), Err);
                 Event::Rendered { app, ticket, result }
             }
             Effect::Request { app, ticket, request } => {

@@ -104,8 +104,6 @@ impl World {
     /// Makes a world with keys of argocd-cm.
     pub fn with_settings(argocd_cm: &[(&str, &str)]) -> Self {
         let now: Timestamp = "2026-03-01T12:00:00Z".parse().expect("it is a time");
-        let mut layers = Layers::default();
-        layers.argocd_cm.extend(argocd_cm.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let mut server = Server::new(now);
         for name in ["argocd", "shop", "default"] {
             server.create(serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
@@ -121,7 +119,7 @@ impl World {
             rollbacks: Rollbacks::None,
             protected: BTreeSet::new(),
             wrong_deletes: Vec::new(),
-            settings: Arc::new(Settings::resolve(&layers).0),
+            settings: settings_of(argocd_cm),
             daemons: vec![Daemon::new()],
             adrift: Vec::new(),
             lagging: BTreeMap::new(),
@@ -131,6 +129,12 @@ impl World {
     /// Returns the state of the daemon that leads.
     pub fn state(&self) -> &State {
         &self.daemons[0].state
+    }
+
+    /// Replaces the keys of argocd-cm.
+    pub fn set_settings(&mut self, argocd_cm: &[(&str, &str)]) {
+        self.settings = settings_of(argocd_cm);
+        self.handle(vec![Event::Settings(Arc::clone(&self.settings))]);
     }
 
     /// Starts the daemon and lets it act.
@@ -387,6 +391,12 @@ impl World {
         }
         daemon.report(gvk, WatchChange::Listed(self.server.version()));
     }
+}
+
+fn settings_of(argocd_cm: &[(&str, &str)]) -> Arc<Settings> {
+    let mut layers = Layers::default();
+    layers.argocd_cm.extend(argocd_cm.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    Arc::new(Settings::resolve(&layers).0)
 }
 
 /// Makes the key of an Application.

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::plan::APPS;
 use crate::sim::build::application_with;
 use crate::sim::rng::Rng;
 
@@ -63,6 +64,10 @@ impl Shape {
     /// Makes the manifest of an Application.
     pub(super) fn application(&self, name: &str) -> Value {
         application_with(name, |app| {
+            if name == APPS[1] && self.kinds {
+                // A chart, whose render depends on what the cluster serves.
+                app["spec"]["source"]["helm"] = json!({});
+            }
             if let Some(finalizer) = self.finalizer {
                 app["metadata"]["finalizers"] = json!([finalizer]);
             }

@@ -1,0 +1,17 @@
+//! The render worker: Helm and Kustomize as their own libraries, in processes that stay warm.
+//!
+//! `worker/PROTOCOL.md` beside this crate's sources says how the two talk. A worker can do nothing but answer: whatever goes wrong with
+//! one costs the render that it was busy with, and the next render gets a new process.
+
+mod frame;
+mod pool;
+mod process;
+mod protocol;
+
+pub use pool::{RenderWorkers, WorkerEnd, WorkerOptions};
+pub use process::WorkerFault;
+
+pub(crate) use protocol::{Failed, Found, Operation, Rendered};
+pub(crate) use protocol::{
+    FailureKind, HelmFile, HelmJob, HelmValue, Job, KustomizeJob, KustomizePatch, Limits, LookUp,
+};

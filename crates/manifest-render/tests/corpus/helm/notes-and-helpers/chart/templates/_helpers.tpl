@@ -1,0 +1,3 @@
+{{- define "web.host" -}}
+{{ .Release.Name }}.example.com
+{{- end }}

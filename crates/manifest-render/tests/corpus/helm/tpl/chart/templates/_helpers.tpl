@@ -1,0 +1,1 @@
+{{- define "web.path" }}v{{ .version }}{{ end }}

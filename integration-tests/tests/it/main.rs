@@ -27,6 +27,7 @@ mod swap;
 mod sweep;
 mod sync;
 mod telemetry;
+mod tools;
 mod versions;
 mod waves;
 mod web;

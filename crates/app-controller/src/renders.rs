@@ -218,10 +218,15 @@ fn failure(error: RenderError) -> RenderFailure {
 }
 
 fn disabled_tools(tools: &ToolSettings) -> Vec<SourceType> {
-    [(tools.helm_enabled, SourceType::Helm), (tools.kustomize_enabled, SourceType::Kustomize)]
-        .into_iter()
-        .filter_map(|(enabled, tool)| (!enabled).then_some(tool))
-        .collect()
+    [
+        (tools.helm_enabled, SourceType::Helm),
+        (tools.kustomize_enabled, SourceType::Kustomize),
+        // Of a directory, only Jsonnet can be turned off.
+        (tools.jsonnet_enabled, SourceType::Directory),
+    ]
+    .into_iter()
+    .filter_map(|(enabled, tool)| (!enabled).then_some(tool))
+    .collect()
 }
 
 #[cfg(test)]

@@ -18,10 +18,6 @@ pub(crate) fn refuse_declared(request: &RenderRequest) -> Result<(), RenderError
     if request.declared == Some(SourceType::Plugin) && request.is_enabled(&SourceType::Plugin) {
         return refused(Tool::Plugin, "spec.source.plugin is set");
     }
-    let jsonnet = &request.directory.jsonnet;
-    if !jsonnet.ext_vars.is_empty() || !jsonnet.tlas.is_empty() || !jsonnet.libs.is_empty() {
-        return refused(Tool::Jsonnet, "spec.source.directory.jsonnet is set");
-    }
     Ok(())
 }
 

@@ -1,9 +1,9 @@
-use application_api::{Pattern, PatternKind};
+use application_api::{Pattern, PatternKind, SourceType};
 use git_source::{EntryMode, TreeEntry};
 
 use crate::lookups::Recorder;
 use crate::symlinks::{Resolved, check_bounds, resolve};
-use crate::{Counted, HiddenDirectories, RenderError, RenderLimits, RenderRequest, Tool, detect};
+use crate::{Counted, HiddenDirectories, RenderError, RenderLimits, RenderRequest, detect};
 
 /// The files of a source, in the order in which they are read.
 #[derive(Debug, Default)]
@@ -140,11 +140,8 @@ impl Walk<'_, '_> {
         if !self.is_wanted(&path, name) {
             return Ok(());
         }
-        if name.ends_with(".jsonnet") {
-            return Err(RenderError::UnsupportedSource {
-                tool: Tool::Jsonnet,
-                why: format!("{path} is a Jsonnet file"),
-            });
+        if is_jsonnet(name) && !self.request.is_enabled(&SourceType::Directory) {
+            return Ok(());
         }
         let RenderLimits { files, .. } = self.request.limits;
         if self.found.files.len() >= files {
@@ -160,6 +157,11 @@ impl Walk<'_, '_> {
             && !self.exclude.as_ref().is_some_and(|exclude| exclude.matches(relative))
             && self.include.as_ref().is_none_or(|include| include.matches(relative))
     }
+}
+
+/// Tells whether a file is evaluated, not read.
+pub(crate) fn is_jsonnet(path: &str) -> bool {
+    path.rsplit_once('.').is_some_and(|(_, extension)| extension == "jsonnet")
 }
 
 fn exceeded(path: &str, what: Counted, limit: usize) -> RenderError {

@@ -12,6 +12,7 @@ mod detect;
 mod error;
 mod files;
 mod helm;
+mod jsonnet;
 mod kustomize;
 mod limits;
 mod lookups;
@@ -95,11 +96,13 @@ pub fn render(
         let request = overridden.as_ref().unwrap_or(request);
         detect::refuse_declared(request)?;
         source_type = detect::tool(&mut recorder, &directory, request)?;
+        let source = ToolSource { directory: &directory, request, context, workers };
         if source_type == SourceType::Directory {
             let found = files::find(&mut recorder, &directory, request)?;
-            (rendered.objects, rendered.warnings) = manifests::read(tree, found, &request.limits)?;
+            let used = &mut rendered.used;
+            let evaluate = |file: &str| jsonnet::evaluate(&mut recorder, &source, file, used);
+            (rendered.objects, rendered.warnings) = manifests::read(tree, found, &request.limits, evaluate)?;
         } else {
-            let source = ToolSource { directory: &directory, request, context, workers };
             rendered = tools::render(&mut recorder, &source, &source_type)?;
         }
     }

@@ -4,23 +4,32 @@ use git_source::{SourceTree, TreeError};
 use kube_object::{Object, RenderedObject};
 use kube_yaml::{DecodeError, Document, decode, decode_json, expand_lists, looks_like_manifest};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
-use crate::files::{Found, ManifestFile};
+use crate::files::{Found, ManifestFile, is_jsonnet};
 use crate::{Counted, RenderError, RenderLimits};
 
 /// A file that holds this text is not read, whatever else it says.
 const SKIP_MARKER: &str = "+argocd:skip-file-rendering";
 
-/// Reads the objects of all files, and what to tell people about files that hold none.
+/// Reads the objects of all files, and what to tell people about files that hold none. Jsonnet files are evaluated by `evaluate`, which is
+/// given the path of one and answers with JSON.
 pub(crate) fn read(
     tree: &dyn SourceTree,
     found: Found,
     limits: &RenderLimits,
+    mut evaluate: impl FnMut(&str) -> Result<String, RenderError>,
 ) -> Result<(Vec<RenderedObject>, Vec<String>), RenderError> {
     let Found { files, mut warnings } = found;
     let mut objects = Vec::new();
     let mut bytes_read = 0;
     for file in files {
+        if is_jsonnet(&file.path) {
+            let path: Arc<str> = file.path.into();
+            let json = evaluate(&path)?;
+            objects.extend(evaluated(&path, &json, limits)?);
+            continue;
+        }
         let bytes = content(tree, &file, bytes_read, limits)?;
         bytes_read += bytes.len() as u64;
         if holds(&bytes, SKIP_MARKER) {
@@ -46,6 +55,28 @@ pub(crate) fn read(
     }
     objects.shrink_to_fit();
     Ok((objects, warnings))
+}
+
+/// Reads what a Jsonnet file came to: an object, or a list of them.
+fn evaluated(path: &Arc<str>, json: &str, limits: &RenderLimits) -> Result<Vec<RenderedObject>, RenderError> {
+    let failed = |source: DecodeError| RenderError::Output { file: path.to_string(), line: source.line, source };
+    let is_list = json.trim_start().starts_with('[');
+    let texts: Vec<&str> = match serde_json::from_str::<Vec<&RawValue>>(json) {
+        Ok(values) if is_list => values.into_iter().map(RawValue::get).collect(),
+        // What is wrong with it is said below.
+        _ => vec![json],
+    };
+    let mut objects = Vec::new();
+    for text in texts.into_iter().filter(|text| text.trim() != "null") {
+        let document = decode_json(path, text.as_bytes(), &limits.decoding_output()).map_err(failed)?;
+        for mut document in expand_lists(path, document).map_err(failed)? {
+            // Lines of what it came to say nothing to people.
+            document.line = 1;
+            let (object, line) = object(path, document)?;
+            objects.push(RenderedObject::new(&object, Arc::clone(path), line));
+        }
+    }
+    Ok(objects)
 }
 
 fn content(

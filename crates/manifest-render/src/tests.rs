@@ -277,11 +277,7 @@ fn sources_of_other_tools_are_refused_by_name() {
     let top = request(plain());
     let x = manifest("x");
     let with = |name: &'static str| [("app/x.yaml", x.clone()), (name, String::new())];
-    for (file, expected) in [
-        ("app/sub/Chart.yaml", None),
-        ("app/x.jsonnet", Some("Jsonnet..app/x.jsonnet is a Jsonnet file")),
-        ("app/.argocd-source.yaml", None),
-    ] {
+    for (file, expected) in [("app/sub/Chart.yaml", None), ("app/.argocd-source.yaml", None)] {
         let files = with(file);
         check(&files.each_ref().map(|(name, content)| (*name, content.as_str())), &top, expected);
     }
@@ -292,10 +288,6 @@ fn sources_of_other_tools_are_refused_by_name() {
         (r#"{"chart": "c"}"#, Some("Helm..spec.source.chart is set")),
         (r#"{"path": "app", "plugin": {}}"#, Some("a config management plugin..spec.source.plugin is set")),
         (r#"{"path": "app", "repoURL": "oci://x/y"}"#, Some("OCI..spec.source.repoURL starts with oci://")),
-        (
-            r#"{"path": "app", "directory": {"jsonnet": {"libs": ["x"]}}}"#,
-            Some("Jsonnet..spec.source.directory.jsonnet is set"),
-        ),
         (r#"{"path": "app", "directory": {"recurse": true}}"#, None),
         (r#"{"ref": "values"}"#, None),
     ] {

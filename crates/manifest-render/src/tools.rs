@@ -51,7 +51,7 @@ pub(crate) fn print(
     let ToolSource { directory, request, context, workers } = *source;
     let tool = if *source_type == SourceType::Helm { Tool::Helm } else { Tool::Kustomize };
     let mut env = BuildEnv::new(context, &request.path);
-    let mut job = Job { limits: workers.limits(), helm: None, kustomize: None };
+    let mut job = Job::new(workers);
     if tool == Tool::Helm {
         let options = request.helm.as_deref().cloned().unwrap_or_default();
         job.helm = Some(helm::job(recorder, directory, &options, context, &mut env, &request.limits)?);
@@ -59,14 +59,24 @@ pub(crate) fn print(
         let options = request.kustomize.as_deref().cloned().unwrap_or_default();
         job.kustomize = Some(kustomize::job(recorder, directory, &options, context, &mut env)?);
     }
-    let mut mounts = Mounts::new(recorder, request.limits);
-    let answer = workers.render(&job, |lookup| mounts.answer(&lookup));
+    Ok((ask(recorder, source, tool, &job)?, env.used))
+}
+
+/// Has a worker render, and answers its questions.
+pub(crate) fn ask(
+    recorder: &mut Recorder<'_>,
+    source: &ToolSource<'_>,
+    tool: Tool,
+    job: &Job,
+) -> Result<Rendered, RenderError> {
+    let mut mounts = Mounts::new(recorder, source.request.limits);
+    let answer = source.workers.render(job, |lookup| mounts.answer(&lookup));
     if let Some(failure) = mounts.failure {
         // What the worker made of it says less.
         return Err(failure);
     }
     let rendered = answer.map_err(|source| RenderError::Worker { tool, source })?;
-    Ok((rendered.map_err(|failed| refused(tool, failed, directory, &job))?, env.used))
+    rendered.map_err(|failed| refused(tool, failed, source.directory, job))
 }
 
 fn refused(tool: Tool, failed: Failed, directory: &str, job: &Job) -> RenderError {

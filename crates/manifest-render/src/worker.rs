@@ -11,7 +11,7 @@ mod protocol;
 pub use pool::{RenderWorkers, WorkerEnd, WorkerOptions};
 pub use process::WorkerFault;
 
-pub(crate) use protocol::{Failed, Found, Operation, Rendered};
 pub(crate) use protocol::{
-    FailureKind, HelmFile, HelmJob, HelmValue, Job, KustomizeJob, KustomizePatch, Limits, LookUp,
+    Failed, FailureKind, Found, HelmFile, HelmJob, HelmValue, Job, JsonnetJob, JsonnetValue, KustomizeJob,
+    KustomizePatch, Limits, LookUp, Operation, Rendered,
 };

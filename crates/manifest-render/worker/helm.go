@@ -31,7 +31,7 @@ func renderHelm(job *helmRequest, look *lookups, outputBytes int) (string, bool,
 	if err != nil {
 		return "", false, err
 	}
-	printed, err := template(install, loaded, values, job.SkipTests, outputBytes)
+	printed, err := template(install, loaded, values, job, outputBytes)
 	if err != nil || !mayVary(loaded, values) {
 		return printed, false, err
 	}
@@ -53,7 +53,7 @@ func renderAgain(job *helmRequest, look *lookups, files []*loader.BufferedFile, 
 	if err != nil {
 		return "", err
 	}
-	return template(install, loaded, values, job.SkipTests, outputBytes)
+	return template(install, loaded, values, job, outputBytes)
 }
 
 // installation returns Helm's action as `helm template` sets it up.
@@ -89,7 +89,7 @@ func installation(job *helmRequest) (*action.Install, error) {
 
 // template renders a chart and returns what is printed of it.
 func template(
-	install *action.Install, loaded *chart.Chart, values map[string]any, skipTests bool, outputBytes int,
+	install *action.Install, loaded *chart.Chart, values map[string]any, job *helmRequest, outputBytes int,
 ) (string, error) {
 	if err := checkInstallable(loaded); err != nil {
 		return "", err
@@ -103,7 +103,7 @@ func template(
 		return "", err
 	}
 	for _, hook := range released.Hooks {
-		if skipTests && slices.Contains(hook.Events, release.HookTest) {
+		if job.SkipTests && slices.Contains(hook.Events, release.HookTest) {
 			continue
 		}
 		if _, err := fmt.Fprintf(out, "---\n# Source: %s\n%s\n", hook.Path, hook.Manifest); err != nil {

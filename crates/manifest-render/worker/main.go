@@ -54,6 +54,7 @@ func start(arguments []string) int {
 	runtime.GOMAXPROCS(min(2, runtime.NumCPU()))
 	announceHelm()
 	in, out, complaints := os.Stdin, os.Stdout, os.Stderr
+	followDaemon(in)
 	if err := confine(); err != nil {
 		fmt.Fprintln(complaints, "driftless-render-worker: not confined by the kernel:", err)
 	}

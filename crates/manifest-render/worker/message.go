@@ -41,6 +41,7 @@ type request struct {
 	Limits    limits            `json:"limits"`
 	Helm      *helmRequest      `json:"helm"`
 	Kustomize *kustomizeRequest `json:"kustomize"`
+	Jsonnet   *jsonnetRequest   `json:"jsonnet"`
 }
 
 type limits struct {
@@ -80,6 +81,20 @@ type kustomizeRequest struct {
 	Patches          []patch           `json:"patches"`
 	LoadRestrictions string            `json:"loadRestrictions"`
 	Remotes          map[string]string `json:"remotes"`
+}
+
+type jsonnetRequest struct {
+	Path    string         `json:"path"`
+	ExtVars []jsonnetValue `json:"extVars"`
+	TLAs    []jsonnetValue `json:"tlas"`
+	Libs    []string       `json:"libs"`
+}
+
+// A jsonnetValue is text, or an expression.
+type jsonnetValue struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+	Code  bool   `json:"code"`
 }
 
 // A patch is an entry of `patches` in a kustomization; what kustomize makes of its parts is up to kustomize.
@@ -154,8 +169,14 @@ func decodeRequest(payload []byte) (*request, error) {
 	if err := decode(payload, &read); err != nil {
 		return nil, fmt.Errorf("a render request does not parse: %w", err)
 	}
-	if (read.Helm == nil) == (read.Kustomize == nil) {
-		return nil, errors.New("a render request must have one of helm and kustomize")
+	asked := 0
+	for _, isAsked := range []bool{read.Helm != nil, read.Kustomize != nil, read.Jsonnet != nil} {
+		if isAsked {
+			asked++
+		}
+	}
+	if asked != 1 {
+		return nil, errors.New("a render request must have one of helm, kustomize and jsonnet")
 	}
 	if read.Limits.OutputBytes <= 0 {
 		return nil, errors.New("a render request must allow some output")

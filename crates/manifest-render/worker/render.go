@@ -31,10 +31,13 @@ func perform(asked *request, look *lookups, complaints io.Writer) verdict {
 				fmt.Fprintf(complaints, "driftless-render-worker: panic: %v\n%s", cause, debug.Stack())
 			}
 		}()
-		if asked.Helm != nil {
+		switch {
+		case asked.Helm != nil:
 			done.Output, done.Unstable, err = renderHelm(asked.Helm, look, asked.Limits.OutputBytes)
-		} else {
+		case asked.Kustomize != nil:
 			done.Output, err = renderKustomize(asked.Kustomize, look, asked.Limits.OutputBytes)
+		default:
+			done.Output, err = renderJsonnet(asked.Jsonnet, look, asked.Limits.OutputBytes)
 		}
 	})
 	var broken *brokenConversation

@@ -107,7 +107,7 @@ func TestBrokenConversations(t *testing.T) {
 		"answer unasked":       {[]frame{hello(), {fromDaemonAnswer, []byte{0}}}, "a message of kind 3 came where 2 is due"},
 		"unknown kind":         {[]frame{hello(), {9, nil}}, "a message of kind 9 came where 2 is due"},
 		"unknown field":        {[]frame{hello(), renderFrame(strings.Replace(buildOver, `"path"`, `"pith"`, 1))}, `unknown field "pith"`},
-		"neither":              {[]frame{hello(), renderFrame(`{"limits":{"outputBytes":1,"memoryBytes":0},"helm":null,"kustomize":null}`)}, "one of helm and kustomize"},
+		"neither":              {[]frame{hello(), renderFrame(`{"limits":{"outputBytes":1,"memoryBytes":0},"helm":null,"kustomize":null}`)}, "one of helm, kustomize and jsonnet"},
 		"no output":            {[]frame{hello(), renderFrame(strings.Replace(buildOver, "1000000", "0", 1))}, "must allow some output"},
 		"two values":           {[]frame{hello(), renderFrame(buildOver + "{}")}, "more than one value"},
 	} {

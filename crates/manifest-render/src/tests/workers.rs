@@ -147,6 +147,50 @@ fn a_chart_depends_on_its_surroundings_and_an_overlay_does_not() {
 }
 
 #[test]
+fn jsonnet_files_are_evaluated_among_the_others() {
+    let main = "local lib = import 'lib.libsonnet'; [lib.map('j', std.extVar('env')), lib.map('k', 'x')]";
+    let files = [
+        ("app/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"),
+        ("app/m.jsonnet", main),
+        ("app/one.jsonnet", "function(name='none') {apiVersion: 'v1', kind: 'ConfigMap', metadata: {name: name}}"),
+        ("app/z.json", "{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {\"name\": \"z\"}}"),
+        (
+            "lib/lib.libsonnet",
+            "{map(name, env):: {apiVersion: 'v1', kind: 'ConfigMap', metadata: {name: name}, data: {env: env}}}",
+        ),
+    ];
+    let source = serde_json::json!({"path": "app", "directory": {"jsonnet": {
+        "extVars": [{"name": "env", "value": "$ARGOCD_APP_NAME"}],
+        "tlas": [{"name": "name", "value": "'t' + 'op'", "code": true}],
+        "libs": ["lib"],
+    }}});
+    let source: application_api::ApplicationSource = serde_json::from_value(source).unwrap();
+    let request = RenderRequest::from_source(&source, "demo").unwrap();
+    let context = RenderContext { instance: "demo".to_owned(), ..RenderContext::default() };
+    let workers = pool();
+    let tree = MemTree::new(&files);
+    let render = crate::render(&tree, &request, &context, &workers).unwrap();
+    assert_eq!(render.source_type, SourceType::Directory);
+    let shown: Vec<String> =
+        render.manifests.objects.iter().map(|object| format!("{} {}", object.file, object.name)).collect();
+    assert_eq!(shown, ["app/a.yaml a", "app/m.jsonnet j", "app/m.jsonnet k", "app/one.jsonnet top", "app/z.json z"]);
+    assert!(write_output(&render.manifests, Format::Json).contains("\"env\":\"demo\""));
+    for (path, same) in [("lib/lib.libsonnet", false), ("lib/other.libsonnet", true), ("app/lib.libsonnet", false)] {
+        let after = MemTree::new(
+            &files.iter().copied().filter(|(name, _)| *name != path).chain([(path, "{}")]).collect::<Vec<_>>(),
+        );
+        assert_eq!(render.lookups.unchanged_in(&after).unwrap(), same, "{path}");
+    }
+    assert!(!render.lookups.hold_in_context(&RenderContext { instance: "other".to_owned(), ..context.clone() }));
+    let broken = MemTree::new(&[("app/a.jsonnet", "{ a: error 'no luck' }")]);
+    let error = crate::render(&broken, &request, &context, &workers).unwrap_err().to_string();
+    assert!(error.starts_with("Jsonnet: RUNTIME ERROR: no luck"), "{error}");
+    // Turned off, the files are passed over.
+    let off = RenderRequest { disabled_tools: vec![SourceType::Directory], ..request };
+    assert_eq!(crate::render(&tree, &off, &context, &workers).unwrap().manifests.objects.len(), 2);
+}
+
+#[test]
 fn charts_that_change_with_each_render_are_told() {
     let random = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {key: \"{{ randAlphaNum 8 }}\"}\n";
     let files = [("chart/Chart.yaml", CHART[0].1), ("chart/templates/a.yaml", random)];

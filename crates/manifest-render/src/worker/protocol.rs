@@ -44,6 +44,14 @@ pub(crate) struct Job {
     pub(crate) limits: Limits,
     pub(crate) helm: Option<HelmJob>,
     pub(crate) kustomize: Option<KustomizeJob>,
+    pub(crate) jsonnet: Option<JsonnetJob>,
+}
+
+impl Job {
+    /// Makes a job in which nothing is asked for yet.
+    pub(crate) fn new(workers: &super::RenderWorkers) -> Self {
+        Self { limits: workers.limits(), helm: None, kustomize: None, jsonnet: None }
+    }
 }
 
 /// Bounds on a render.
@@ -109,6 +117,24 @@ pub(crate) struct KustomizePatch {
     pub(crate) target: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) options: Option<Value>,
+}
+
+/// A Jsonnet file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct JsonnetJob {
+    pub(crate) path: String,
+    pub(crate) ext_vars: Vec<JsonnetValue>,
+    pub(crate) tlas: Vec<JsonnetValue>,
+    pub(crate) libs: Vec<String>,
+}
+
+/// A variable for Jsonnet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct JsonnetValue {
+    pub(crate) name: String,
+    pub(crate) value: String,
+    pub(crate) code: bool,
 }
 
 /// A question of the worker about files.

@@ -119,7 +119,12 @@ impl<'a, 'tree> Mounts<'a, 'tree> {
 
     fn content(&mut self, path: &str, entry: &TreeEntry) -> Result<Vec<u8>, RenderError> {
         let limit = self.limits.tool_bytes;
-        let content = self.recorder.content(path, entry, limit - self.bytes_read.min(limit))?;
+        let content = self.recorder.content(path, entry, limit - self.bytes_read.min(limit));
+        let content = content.map_err(|error| match error {
+            // What is left of it says nothing to people.
+            RenderError::Limit { path, what, .. } => RenderError::Limit { path, what, limit },
+            error => error,
+        })?;
         self.bytes_read += content.len() as u64;
         if content.starts_with(b"version https://git-lfs.github.com/spec/") {
             return Err(RenderError::LargeFileStorage { file: path.to_owned() });

@@ -113,7 +113,7 @@ impl State {
             self.wake_all();
         }
         if self.cluster.generation != generation {
-            let charts = self.apps.values().filter(|app| app.main.depends_on.is_some());
+            let charts = self.apps.values().filter(|app| app.main.depends_on.is_some() || app.main.failed.is_some());
             self.dirty.extend(charts.map(|app| app.key.clone()));
             self.cluster.watch_always(&Self::project_kind(), &mut self.effects);
             self.cluster.watch_always(&Self::application_kind(), &mut self.effects);

@@ -102,6 +102,14 @@ impl Cluster {
         self.served.is_none() || self.discovery.doubted
     }
 
+    /// Tells whether discovery could not reach a group of which nothing is known from before either.
+    pub(crate) fn has_unseen_groups(&self) -> bool {
+        let Some(served) = &self.served else { return true };
+        let group_of = |group_version: &String| group_version.split_once('/').map_or("", |(group, _)| group).to_owned();
+        let mut unreachable = served.incomplete().iter().map(group_of);
+        unreachable.any(|group| !served.all().any(|resource| *resource.gvk.group == *group))
+    }
+
     /// Notes that an Application needs a kind that is not served; discovery is repeated with growing waits.
     pub(crate) fn await_kind(&mut self, app: &AppKey, now: Timestamp) {
         self.discovery.waiting.insert(app.clone());

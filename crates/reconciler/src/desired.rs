@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use app_compare::{TargetContext, TargetKind};
-use application_api::{Application, ApplicationSource, ConditionType, Reason};
+use application_api::{Application, ApplicationSource, ConditionType, Reason, SourceType};
 use jiff::{SignedDuration, Timestamp};
 use kube_object::Gvk;
 
@@ -88,6 +88,10 @@ impl State {
             problem.get_or_insert((message, None));
         }
         let findings = self.desired_findings(app, application, spec, problem.as_ref(), now);
+        if app.main.depends_on.is_some() && self.cluster.has_unseen_groups() {
+            // No watch tells when the group answers.
+            self.cluster.await_kind(&app.key, now);
+        }
         if app.main.rendered.is_some() {
             return DesiredState::Ready(findings);
         }
@@ -247,8 +251,7 @@ impl State {
             Ok(rendering) => {
                 if rendering.dependence == Dependence::Context {
                     // What templates are told of the cluster follows the kinds that are defined there.
-                    let definitions = Gvk::new("apiextensions.k8s.io", "v1", "CustomResourceDefinition");
-                    self.cluster.watch_always(&definitions, &mut self.effects);
+                    self.cluster.watch_always(&definitions(), &mut self.effects);
                 }
                 let rendered = rendering.manifests;
                 view.is_doubted = false;
@@ -265,6 +268,10 @@ impl State {
                 }
             }
             Err(failure) => {
+                if view.source.helm.is_some() || view.source_type == Some(SourceType::Helm) {
+                    // It may fail for want of a kind.
+                    self.cluster.watch_always(&definitions(), &mut self.effects);
+                }
                 let count =
                     view.failed.as_ref().filter(|failed| failed.commit == commit).map_or(0, |failed| failed.count);
                 let retry_at = retry_wait(&failure, count).map(|wait| now + wait);
@@ -340,6 +347,10 @@ impl State {
 pub(crate) enum ViewProblem {
     Pending(Reason),
     Failed(String),
+}
+
+fn definitions() -> Gvk {
+    Gvk::new("apiextensions.k8s.io", "v1", "CustomResourceDefinition")
 }
 
 /// Returns how long a failed render waits for its next try; none when only a change helps.

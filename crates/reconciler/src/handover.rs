@@ -47,6 +47,11 @@ impl State {
         if keys.peek().is_none() {
             return Hold::No;
         }
+        let mut views = std::iter::once(&app.main).chain(app.operation_view.as_deref());
+        if self.cluster.has_unseen_groups() && views.any(|view| view.depends_on.is_some()) {
+            // A chart may have left out what it renders where such a group is served.
+            return Hold::UntilReadable;
+        }
         match self.hold_deletes(app) {
             Hold::No if keys.any(|key| self.is_recorded_besides(app, key)) => Hold::UntilReadable,
             hold => hold,

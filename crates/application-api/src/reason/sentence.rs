@@ -112,7 +112,8 @@ impl Reason {
                 format!("{object} is changed back again and again by field manager {manager}, so healing waits.")
             }
             Self::PrunesHeld => {
-                "Objects are no longer rendered here, and other Applications, which may render them, are still being read."
+                "Objects are no longer rendered here, and it is not sure yet that they are to go: other Applications, which may render them, \
+                 are still being read, or the API server does not answer for a group that a chart may ask for."
                     .to_owned()
             }
             _ => format!("{}.", self.rule()),

@@ -324,6 +324,28 @@ fn a_chart_is_rendered_anew_when_the_cluster_serves_another_kind() {
 }
 
 #[test]
+fn a_chart_loses_nothing_because_a_group_cannot_be_reached() {
+    let extra = annotated(config_map("extra", "1"), NEEDS, "example.com/v1/Widget");
+    let mut world = World::synced_with(
+        application_with("web", |app| app["spec"]["source"]["helm"] = json!({})),
+        &[config_map("a", "1"), extra],
+    );
+    world.server.create(definition("Widget"));
+    world.seconds(30);
+    assert!(world.exists("extra"));
+    // Another daemon begins while the group does not answer.
+    world.server.unreachable = vec!["example.com/v1".to_owned()];
+    world.restart();
+    world.seconds(300);
+    assert!(world.exists("extra"));
+    assert_eq!(world.verdict("web"), "OutOfSync/Healthy");
+    world.server.unreachable.clear();
+    world.seconds(300);
+    world.assert_well("web");
+    assert!(world.exists("extra"));
+}
+
+#[test]
 fn a_render_that_overruns_is_tried_again_after_long() {
     let mut world = World::synced("web", &[config_map("a", "1")]);
     world.git.broken.insert("web".to_owned(), RenderFailure::Overrun("rendering took longer than 60 s".to_owned()));

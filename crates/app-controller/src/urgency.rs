@@ -27,7 +27,11 @@ impl Default for Urgency {
 impl Urgency {
     /// Counts something urgent.
     pub(crate) fn begin(&self) -> Urgent {
-        self.0.send_modify(|count| *count += 1);
+        // Who waits is only told when nothing is left.
+        self.0.send_if_modified(|count| {
+            *count += 1;
+            false
+        });
         Urgent(self.0.clone())
     }
 
@@ -47,7 +51,10 @@ impl Urgency {
 
 impl Drop for Urgent {
     fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
+        self.0.send_if_modified(|count| {
+            *count -= 1;
+            *count == 0
+        });
     }
 }
 

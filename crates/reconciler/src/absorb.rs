@@ -195,7 +195,7 @@ impl State {
     pub(crate) fn after_fold(&mut self, change: Option<Change>, now: Timestamp) {
         let Some(change) = change else { return };
         if change.key.kind == "CustomResourceDefinition" || change.key.kind == "APIService" {
-            self.cluster.discover(now);
+            self.cluster.discover_defined(now);
         }
         self.wake_for(std::slice::from_ref(&change));
     }

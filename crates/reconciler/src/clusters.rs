@@ -12,6 +12,8 @@ use crate::{AppKey, Effect};
 /// How long a watch is kept after the last Application stopped needing it. It is longer than the result of a search holds, so that
 /// what an Application leaves behind is known from a watch or from a search.
 const IDLE_WATCH: SignedDuration = SignedDuration::from_mins(15);
+/// Discoveries after a kind was defined.
+const SETTLING: usize = 3;
 /// Waits between discoveries while a kind is awaited or discovery fails.
 pub(crate) const DISCOVERY_WAITS: [i64; 6] = [1, 2, 5, 10, 30, 60];
 
@@ -42,6 +44,8 @@ struct Discovery {
     waiting: BTreeSet<AppKey>,
     /// What is known may be old, and no newer answer has come.
     doubted: bool,
+    /// How often it is asked again, because a kind was just defined and may not be served yet.
+    settling: usize,
 }
 
 #[derive(Debug)]
@@ -89,6 +93,13 @@ impl Cluster {
         }
     }
 
+    /// Asks what the cluster serves after a kind was defined, changed or removed: at once, and a few times more, since the answer may
+    /// lag behind.
+    pub(crate) fn discover_defined(&mut self, now: Timestamp) {
+        self.discovery.settling = SETTLING;
+        self.discover(now);
+    }
+
     /// Asks what the cluster serves anew, because nobody looked for a while: what is known counts no longer.
     pub(crate) fn doubt(&mut self, now: Timestamp) {
         if self.served.is_some() {
@@ -130,6 +141,16 @@ impl Cluster {
         result: Result<Box<ApiResources>, ApiError>,
         now: Timestamp,
     ) -> BTreeSet<AppKey> {
+        let woken = self.take_discovered(result, now);
+        if self.discovery.settling > 0 && self.discovery.next.is_none() {
+            let wait = DISCOVERY_WAITS[SETTLING - self.discovery.settling];
+            self.discovery.settling -= 1;
+            self.discovery.next = Some(now + SignedDuration::from_secs(wait));
+        }
+        woken
+    }
+
+    fn take_discovered(&mut self, result: Result<Box<ApiResources>, ApiError>, now: Timestamp) -> BTreeSet<AppKey> {
         let discovery = &mut self.discovery;
         discovery.in_flight = false;
         discovery.next = std::mem::take(&mut discovery.again).then_some(now);

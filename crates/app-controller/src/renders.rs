@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use application_api::{ApplicationSource, SourceType};
 use git_source::{CommitId, Remedy, Repository, SourceTree};
-use kube_object::RenderedManifests;
+use kube_object::{RenderedManifests, Stability};
 use manifest_render::{LookUps, RenderContext, RenderError, RenderLimits, RenderRequest, RenderWorkers};
-use reconciler::{AppKey, Dependence, RenderFailure, Rendering, Reuse, Stability};
+use reconciler::{AppKey, Dependence, RenderFailure, Rendering, Reuse};
 use settings::ToolSettings;
 use tokio::sync::Semaphore;
 
@@ -17,8 +17,9 @@ use crate::renders::verified::Questions;
 
 /// Renders that run at once; each keeps a thread busy.
 const PARALLEL: usize = 4;
-/// Longest time of a render. It is longer than that of a worker's, which ends by itself.
-const LIMIT: Duration = Duration::from_mins(10);
+/// Longest time of a render: a minute for reading, and as long as a worker may take for the render before and for this one, each of
+/// which ends by itself.
+const LIMIT: Duration = Duration::from_secs(60 + 2 * 80);
 /// Renders that are remembered of one Application: that of its spec, and that of an operation at another revision.
 const REMEMBERED: usize = 2;
 
@@ -196,10 +197,7 @@ fn render_tree(
         lookups: Arc::new(render.lookups),
         manifests: Arc::new(render.manifests),
         source_type: render.source_type,
-        stability: match render.stability {
-            manifest_render::Stability::Stable => Stability::Stable,
-            manifest_render::Stability::Unstable => Stability::Unstable,
-        },
+        stability: render.stability,
     })
 }
 

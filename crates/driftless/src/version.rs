@@ -15,6 +15,7 @@ pub(crate) fn version() -> VersionInfo {
         platform: format!("{}/{}", std::env::consts::OS, architecture(std::env::consts::ARCH)),
         kubectl_version: KUBERNETES.to_owned(),
         helm_version: manifest_render::HELM_VERSION.to_owned(),
+        jsonnet_version: manifest_render::JSONNET_VERSION.to_owned(),
         kustomize_version: manifest_render::KUSTOMIZE_VERSION.to_owned(),
         ..VersionInfo::default()
     }

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use crate::{GroupKind, Gvk};
+use crate::{Digest, GroupKind, Gvk};
 
 /// One kind as the API server serves it in one version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,12 +44,42 @@ impl ApiResource {
 }
 
 /// What templates are told of a cluster.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterVersions {
-    /// Version of Kubernetes without the provider's suffix, such as `1.36.3`; empty when it is not known.
-    pub kube_version: String,
-    /// Everything served, as `apps/v1` and `apps/v1/Deployment`, sorted.
-    pub api_versions: Vec<String>,
+    kube_version: String,
+    api_versions: Vec<String>,
+    /// There are hundreds of versions, and every commit asks whether a chart saw the same.
+    digest: Digest,
+}
+
+impl ClusterVersions {
+    /// Keeps the version of Kubernetes and what is served, with their digest.
+    pub fn new(kube_version: String, api_versions: Vec<String>) -> Self {
+        let parts = std::iter::once(&kube_version).chain(&api_versions);
+        let digest = Digest::of_parts(parts.map(String::as_bytes));
+        Self { kube_version, api_versions, digest }
+    }
+
+    /// Returns the version of Kubernetes without the provider's suffix, such as `1.36.3`; empty when it is not known.
+    pub fn kube_version(&self) -> &str {
+        &self.kube_version
+    }
+
+    /// Returns everything served, as `apps/v1` and `apps/v1/Deployment`.
+    pub fn api_versions(&self) -> &[String] {
+        &self.api_versions
+    }
+
+    /// Returns the digest of all.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+impl Default for ClusterVersions {
+    fn default() -> Self {
+        Self::new(String::new(), Vec::new())
+    }
 }
 
 /// Reduces a version to its numbers: a suffix such as `-eks-1a2b` would count as a release before it.
@@ -133,7 +163,7 @@ impl ApiResources {
             .collect();
         api_versions.sort_unstable();
         api_versions.dedup();
-        ClusterVersions { kube_version: plain_version(&self.server_version), api_versions }
+        ClusterVersions::new(plain_version(&self.server_version), api_versions)
     }
 
     /// Returns the server's version, such as `v1.36.3`.
@@ -161,8 +191,8 @@ mod tests {
             [("v1.36.3", "1.36.3"), ("v1.30.4-eks-1a2b", "1.30.4"), ("v1.31.1+k3s1", "1.31.1"), ("", "")]
         {
             let versions = ApiResources::new(served.clone(), version).cluster_versions();
-            assert_eq!(versions.kube_version, expected);
-            assert_eq!(versions.api_versions, ["apps/v1", "apps/v1/DaemonSet", "apps/v1/Deployment", "v1", "v1/Pod"]);
+            assert_eq!(versions.kube_version(), expected);
+            assert_eq!(versions.api_versions(), ["apps/v1", "apps/v1/DaemonSet", "apps/v1/Deployment", "v1", "v1/Pod"]);
         }
     }
 }

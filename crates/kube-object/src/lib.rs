@@ -25,6 +25,6 @@ pub use metadata::{ObjectMeta, OwnerReference};
 pub use object::Object;
 pub use patch::{apply_merge_patch, merge_patch};
 pub use quantity::{Quantity, QuantityError};
-pub use rendered::{RenderedManifests, RenderedObject};
+pub use rendered::{RenderedManifests, RenderedObject, Stability};
 pub use time::Time;
 pub use tracking::{InstanceName, TRACKING_ANNOTATION, TrackingId};

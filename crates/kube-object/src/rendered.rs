@@ -34,6 +34,16 @@ pub struct RenderedObject {
     pub body: CompactObject,
 }
 
+/// Whether a source renders to the same each time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stability {
+    /// It does.
+    #[default]
+    Stable,
+    /// It does not: a template uses random values or the time.
+    Unstable,
+}
+
 impl RenderedObject {
     /// Keeps an object with its origin.
     pub fn new(object: &Object, file: Arc<str>, line: u32) -> Self {

@@ -43,9 +43,10 @@ pub struct ContextUse {
 impl RenderContext {
     /// Digests the parts that were used.
     pub(crate) fn digest(&self, used: ContextUse) -> Digest {
-        let mut parts: Vec<&str> = Vec::new();
+        let cluster = self.cluster.digest();
+        let mut parts: Vec<&[u8]> = Vec::new();
         if used.application {
-            parts.extend([
+            let names = [
                 "application",
                 &self.app_name,
                 &self.instance,
@@ -53,19 +54,19 @@ impl RenderContext {
                 &self.project,
                 &self.repo_url,
                 &self.target_revision,
-            ]);
+            ];
+            parts.extend(names.map(str::as_bytes));
         }
         if used.revision {
-            parts.extend(["revision", &self.revision]);
+            parts.extend(["revision", &self.revision].map(str::as_bytes));
         }
         if used.cluster {
-            parts.extend(["cluster", &self.cluster.kube_version]);
-            parts.extend(self.cluster.api_versions.iter().map(String::as_str));
+            parts.extend([b"cluster".as_slice(), cluster.as_bytes()]);
         }
         if used.kustomize_options {
-            parts.push("kustomize");
-            parts.extend(self.kustomize_build_options.iter().map(String::as_str));
+            parts.push(b"kustomize");
+            parts.extend(self.kustomize_build_options.iter().map(String::as_bytes));
         }
-        Digest::of_parts(parts.into_iter().map(str::as_bytes))
+        Digest::of_parts(parts)
     }
 }

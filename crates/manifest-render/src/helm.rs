@@ -59,14 +59,14 @@ pub(crate) fn job(
         Ok(HelmFile { name: parameter.name.clone(), path })
     });
     let file_parameters = file_parameters.collect::<Result<_, RenderError>>()?;
-    let kube_version = first_set(&options.kube_version, &context.cluster.kube_version);
+    let kube_version = first_set(&options.kube_version, context.cluster.kube_version());
     let api_versions = &options.api_versions;
     Ok(HelmJob {
         chart: format!("/{directory}"),
         release_name: first_set(&options.release_name, &context.app_name),
         namespace: first_set(&options.namespace, &context.namespace),
         kube_version,
-        api_versions: if api_versions.is_empty() { &context.cluster.api_versions } else { api_versions }.clone(),
+        api_versions: if api_versions.is_empty() { context.cluster.api_versions() } else { api_versions }.to_vec(),
         value_files,
         values: values(options),
         parameters: options.parameters.iter().map(|parameter| value(parameter, env)).collect(),

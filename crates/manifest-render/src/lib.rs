@@ -37,7 +37,7 @@ pub use worker::{RenderWorkers, WorkerEnd, WorkerFault, WorkerOptions};
 
 use application_api::SourceType;
 use git_source::SourceTree;
-use kube_object::{Digest, RenderedManifests};
+use kube_object::{Digest, RenderedManifests, Stability};
 
 use crate::lookups::Recorder;
 use crate::tools::{ToolRender, ToolSource};
@@ -46,6 +46,8 @@ use crate::tools::{ToolRender, ToolSource};
 pub const HELM_VERSION: &str = "v3.22.0";
 /// Version of the Kustomize library that the worker is linked with.
 pub const KUSTOMIZE_VERSION: &str = "v5.8.2";
+/// Version of the Jsonnet library that the worker is linked with.
+pub const JSONNET_VERSION: &str = "v0.21.0";
 
 /// Version of what this crate makes of the same input; part of every input key, with those of the libraries.
 const RENDERER: &[u8] = b"render 2";
@@ -64,16 +66,6 @@ pub struct Render {
     pub source_type: SourceType,
     /// Whether rendering the same once more gives the same.
     pub stability: Stability,
-}
-
-/// Whether a source renders to the same each time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Stability {
-    /// It does.
-    #[default]
-    Stable,
-    /// It does not: a chart uses random values or the time.
-    Unstable,
 }
 
 /// Renders a source from the tree of its revision.
@@ -108,8 +100,9 @@ pub fn render(
     }
     let ToolRender { objects, warnings, stability, used } = rendered;
     let lookups = recorder.into_lookups(context, used);
-    let libraries = [HELM_VERSION.as_bytes(), KUSTOMIZE_VERSION.as_bytes()].concat();
-    let input_key = Digest::of_parts([RENDERER, &libraries, &request.digest()[..], lookups.digest().as_bytes()]);
+    let versions = [HELM_VERSION, KUSTOMIZE_VERSION, JSONNET_VERSION].map(str::as_bytes);
+    let (options, looked_up) = (request.digest(), lookups.digest());
+    let input_key = Digest::of_parts([RENDERER, &options, looked_up.as_bytes()].into_iter().chain(versions));
     let manifests = RenderedManifests::new(objects, input_key, shortened(warnings));
     Ok(Render { manifests, lookups, source_type, stability })
 }

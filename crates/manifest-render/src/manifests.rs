@@ -28,6 +28,7 @@ pub(crate) fn read(
             let path: Arc<str> = file.path.into();
             let json = evaluate(&path)?;
             objects.extend(evaluated(&path, &json, limits)?);
+            check_count(objects.len(), &path, limits)?;
             continue;
         }
         let bytes = content(tree, &file, bytes_read, limits)?;
@@ -45,16 +46,18 @@ pub(crate) fn read(
             }
             Documents::Skipped(reason) => warnings.push(format!("{path}: skipped, because {reason}")),
         }
-        if objects.len() > limits.objects {
-            return Err(RenderError::Limit {
-                path: path.to_string(),
-                what: Counted::Objects,
-                limit: limits.objects as u64,
-            });
-        }
+        check_count(objects.len(), &path, limits)?;
     }
     objects.shrink_to_fit();
     Ok((objects, warnings))
+}
+
+/// Checks that a source has no more objects than it may.
+pub(crate) fn check_count(objects: usize, path: &str, limits: &RenderLimits) -> Result<(), RenderError> {
+    if objects <= limits.objects {
+        return Ok(());
+    }
+    Err(RenderError::Limit { path: path.to_owned(), what: Counted::Objects, limit: limits.objects as u64 })
 }
 
 /// Reads what a Jsonnet file came to: an object, or a list of them.

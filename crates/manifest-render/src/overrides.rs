@@ -2,6 +2,7 @@
 
 use application_api::ApplicationSource;
 use git_source::EntryMode;
+use kube_object::apply_merge_patch;
 use kube_yaml::decode;
 use serde_json::Value;
 
@@ -21,11 +22,12 @@ pub(crate) fn apply(
         // A name with a slash is no file name.
         let Some(path) = join(directory, &name).filter(|_| !request.app_name.contains('/')) else { continue };
         let Some(patch) = read(recorder, &path, request)? else { continue };
-        let source = match merged.take() {
+        let mut source = match merged.take() {
             Some(source) => source,
             None => serde_json::to_value(source_of(request)).map_err(|error| failed(&path, error.to_string()))?,
         };
-        merged = Some(merge(source, patch));
+        apply_merge_patch(&mut source, &patch);
+        merged = Some(source);
         last = path;
     }
     let Some(merged) = merged else { return Ok(None) };
@@ -79,24 +81,6 @@ fn read(recorder: &mut Recorder<'_>, path: &str, request: &RenderRequest) -> Res
         return Err(failed(&path, "expected a map with the fields of a source".to_owned()));
     }
     Ok(Some(value))
-}
-
-/// Merges as RFC 7386 says: maps field by field, null removes, everything else replaces.
-fn merge(target: Value, patch: Value) -> Value {
-    let Value::Object(patch) = patch else { return patch };
-    let mut target = match target {
-        Value::Object(target) => target,
-        _ => serde_json::Map::new(),
-    };
-    for (name, value) in patch {
-        if value.is_null() {
-            target.remove(&name);
-        } else {
-            let before = target.remove(&name).unwrap_or_default();
-            target.insert(name, merge(before, value));
-        }
-    }
-    Value::Object(target)
 }
 
 fn failed(file: &str, problem: String) -> RenderError {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use kube_object::RenderedObject;
 use kube_yaml::{decode, expand_lists};
 
-use crate::manifests::object;
-use crate::{Counted, RenderError, RenderLimits};
+use crate::manifests::{check_count, object};
+use crate::{RenderError, RenderLimits};
 
 /// The comment that Helm puts before what a template came to.
 const SOURCE: &str = "# Source: ";
@@ -34,10 +34,7 @@ pub(crate) fn read(output: &str, file: &str, limits: &RenderLimits) -> Result<Ve
             let (object, line) = object(&file, document)?;
             objects.push(RenderedObject::new(&object, Arc::clone(&file), line));
         }
-        if objects.len() > limits.objects {
-            let limit = limits.objects as u64;
-            return Err(RenderError::Limit { path: file.to_string(), what: Counted::Objects, limit });
-        }
+        check_count(objects.len(), &file, limits)?;
     }
     objects.shrink_to_fit();
     Ok(objects)

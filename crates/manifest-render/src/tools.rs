@@ -1,14 +1,14 @@
 //! Renders by Helm and Kustomize: what is asked of the worker, and what its answer means.
 
 use application_api::SourceType;
-use kube_object::RenderedObject;
+use kube_object::{RenderedObject, Stability};
 
 use crate::build_env::BuildEnv;
 use crate::context::ContextUse;
 use crate::lookups::Recorder;
 use crate::mounts::Mounts;
 use crate::worker::{Failed, FailureKind, Job, Rendered};
-use crate::{Counted, RenderContext, RenderError, RenderRequest, RenderWorkers, Stability, Tool};
+use crate::{Counted, RenderContext, RenderError, RenderRequest, RenderWorkers, Tool};
 use crate::{helm, kustomize, tool_output};
 
 /// What a tool renders.

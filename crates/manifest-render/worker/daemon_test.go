@@ -20,6 +20,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == confinedChild {
 		os.Exit(runConfined())
 	}
+	if len(os.Args) == 2 && os.Args[1] == servingChild {
+		os.Exit(start(nil))
+	}
 	os.Clearenv()
 	os.Stdin = nil
 	os.Exit(m.Run())

@@ -83,7 +83,7 @@ func serve(daemon *conversation, complaints io.Writer) int {
 		if err != nil {
 			return ended(err)
 		}
-		memory.busy(asked.Limits.MemoryBytes)
+		memory.busy()
 		answer := perform(asked, daemon.asking(), complaints)
 		if answer.broken != nil {
 			return ended(answer.broken)
@@ -105,29 +105,20 @@ func serve(daemon *conversation, complaints io.Writer) int {
 // memory gives back what renders leave.
 type memory struct {
 	rest *time.Timer
-	// The limit that the process was started with, while a render has another.
-	usual int64
 }
 
 // How long nothing is asked before memory is given back.
 const restAfter = time.Second
 
-// busy begins a render, which may have its own limit.
-func (m *memory) busy(limit int64) {
+// busy begins a render.
+func (m *memory) busy() {
 	if m.rest != nil {
 		m.rest.Stop()
-	}
-	if limit > 0 {
-		m.usual = debug.SetMemoryLimit(limit)
 	}
 }
 
 // idle ends a render.
 func (m *memory) idle() {
-	if m.usual > 0 {
-		debug.SetMemoryLimit(m.usual)
-		m.usual = 0
-	}
 	if m.rest == nil {
 		m.rest = time.AfterFunc(restAfter, debug.FreeOSMemory)
 	} else {

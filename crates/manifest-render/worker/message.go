@@ -45,8 +45,7 @@ type request struct {
 }
 
 type limits struct {
-	OutputBytes int   `json:"outputBytes"`
-	MemoryBytes int64 `json:"memoryBytes"`
+	OutputBytes int `json:"outputBytes"`
 }
 
 type helmRequest struct {

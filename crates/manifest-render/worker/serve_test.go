@@ -66,8 +66,8 @@ func (s script) talk(t *testing.T) (said []frame, status int, complaints string)
 	return said, status, errors.String()
 }
 
-const buildOver = `{"limits":{"outputBytes":1000000,"memoryBytes":0},"helm":null,"kustomize":{"path":"/over","edits":[],"patches":[],"loadRestrictions":"rootOnly","remotes":{}}}`
-const templateWeb = `{"limits":{"outputBytes":1000000,"memoryBytes":100000000},"helm":{"chart":"/chart","releaseName":"web","namespace":"shop","kubeVersion":"v1.36.3","apiVersions":[],"valueFiles":[],"values":"","parameters":[],"fileParameters":[],"skipCrds":false,"skipTests":false,"skipSchemaValidation":false},"kustomize":null}`
+const buildOver = `{"limits":{"outputBytes":1000000},"helm":null,"kustomize":{"path":"/over","edits":[],"patches":[],"loadRestrictions":"rootOnly","remotes":{}}}`
+const templateWeb = `{"limits":{"outputBytes":1000000},"helm":{"chart":"/chart","releaseName":"web","namespace":"shop","kubeVersion":"v1.36.3","apiVersions":[],"valueFiles":[],"values":"","parameters":[],"fileParameters":[],"skipCrds":false,"skipTests":false,"skipSchemaValidation":false},"kustomize":null}`
 
 func TestConversation(t *testing.T) {
 	files := base().with(chartOf(repository{"templates/a.yaml": "a: <b>\n", "Chart.yaml": "apiVersion: v2\nname: web\nversion: 0.1.0\ndeprecated: true\n"}))
@@ -107,7 +107,7 @@ func TestBrokenConversations(t *testing.T) {
 		"answer unasked":       {[]frame{hello(), {fromDaemonAnswer, []byte{0}}}, "a message of kind 3 came where 2 is due"},
 		"unknown kind":         {[]frame{hello(), {9, nil}}, "a message of kind 9 came where 2 is due"},
 		"unknown field":        {[]frame{hello(), renderFrame(strings.Replace(buildOver, `"path"`, `"pith"`, 1))}, `unknown field "pith"`},
-		"neither":              {[]frame{hello(), renderFrame(`{"limits":{"outputBytes":1,"memoryBytes":0},"helm":null,"kustomize":null}`)}, "one of helm, kustomize and jsonnet"},
+		"neither":              {[]frame{hello(), renderFrame(`{"limits":{"outputBytes":1},"helm":null,"kustomize":null}`)}, "one of helm, kustomize and jsonnet"},
 		"no output":            {[]frame{hello(), renderFrame(strings.Replace(buildOver, "1000000", "0", 1))}, "must allow some output"},
 		"two values":           {[]frame{hello(), renderFrame(buildOver + "{}")}, "more than one value"},
 	} {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use app_compare::{Comparison, Target, Targets};
 use application_api::{ApplicationSource, OperationState, Reason, SourceType};
 use jiff::Timestamp;
-use kube_object::{CompactObject, Digest, Gvk, InstanceName, Object, ObjectKey, RenderedManifests};
+use kube_object::{CompactObject, Digest, Gvk, InstanceName, Object, ObjectKey, RenderedManifests, Stability};
 use sync_plan::{ActionOutcome, ClusterAction, HealState, SyncInput};
 
 use crate::reading::Reading;
-use crate::{AppKey, RenderContext, RenderFailure, Reuse, Stability, Ticket};
+use crate::{AppKey, RenderContext, RenderFailure, Reuse, Ticket};
 
 /// One Application.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use app_compare::{TargetContext, TargetKind};
 use application_api::{Application, ApplicationSource, ConditionType, Reason, SourceType};
 use jiff::{SignedDuration, Timestamp};
-use kube_object::Gvk;
+use kube_object::{Gvk, Stability};
 
 use crate::app::{AppState, FailedRender, RenderUnderWay, TargetsKey, View};
 use crate::pass::Permission;
@@ -15,7 +15,7 @@ use crate::repos::{Doubt, Lookup};
 use crate::spec::Spec;
 use crate::state::State;
 use crate::status::Findings;
-use crate::{AppKey, Dependence, RenderContext, RenderFailure, Rendering, Reuse, Stability, Ticket};
+use crate::{AppKey, Dependence, RenderContext, RenderFailure, Rendering, Reuse, Ticket};
 
 /// Waits between renders of a commit that could not be read.
 const RENDER_WAITS: [i64; 6] = [1, 2, 5, 10, 30, 60];

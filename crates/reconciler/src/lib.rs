@@ -38,5 +38,5 @@ pub use app_key::{AppKey, Ticket};
 pub use effect::{ActingAs, Call, ClusterRequest, DryRun, Effect, Published, Record, Reuse, Severity, Validation};
 pub use event::{Answer, Event, Leadership, RenderFailure, RepoFailure, WatchChange};
 pub use inspect::Awaited;
-pub use rendering::{Dependence, RenderContext, Rendering, Stability};
+pub use rendering::{Dependence, RenderContext, Rendering};
 pub use state::{Config, State, handle, handle_all};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use application_api::{ApplicationSource, SourceType};
 use jiff::Timestamp;
-use kube_object::{ClusterVersions, RenderedManifests};
+use kube_object::{ClusterVersions, RenderedManifests, Stability};
 
 use crate::app::{RenderUnderWay, View};
 use crate::{AppKey, Effect, Reuse, Ticket};
@@ -52,16 +52,6 @@ pub enum Dependence {
     FilesOnly,
     /// Also the [`RenderContext`]: another one may render differently.
     Context,
-}
-
-/// Whether a source renders to the same each time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Stability {
-    /// It does.
-    #[default]
-    Stable,
-    /// It does not: a chart uses random values or the time.
-    Unstable,
 }
 
 /// A render to ask for.

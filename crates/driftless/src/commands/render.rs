@@ -5,9 +5,9 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use application_api::{Application, ApplicationSource, RepoUrl};
 use git_source::{DirTree, GitOptions, Repositories, Repository, RevisionName, SourceTree};
-use kube_object::{ClusterVersions, Object, RenderedManifests};
+use kube_object::{ClusterVersions, Object, RenderedManifests, Stability};
 use kube_yaml::Limits;
-use manifest_render::{Format, RenderContext, RenderRequest, RenderWorkers, Stability, WorkerOptions};
+use manifest_render::{Format, RenderContext, RenderRequest, RenderWorkers, WorkerOptions};
 
 use super::Outcome;
 use crate::cli::{RenderArgs, Structured};
@@ -114,10 +114,7 @@ fn context(
         repo_url: source.repo_url.to_string(),
         target_revision: source.target_revision.clone(),
         revision,
-        cluster: Arc::new(ClusterVersions {
-            kube_version: args.kube_version.clone(),
-            api_versions: args.api_versions.clone(),
-        }),
+        cluster: Arc::new(ClusterVersions::new(args.kube_version.clone(), args.api_versions.clone())),
         kustomize_build_options: args.kustomize_build_options.split_whitespace().map(str::to_owned).collect(),
     }
 }

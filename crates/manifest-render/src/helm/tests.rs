@@ -11,7 +11,7 @@ fn context() -> RenderContext {
         app_name: "web".to_owned(),
         instance: "web".to_owned(),
         namespace: "shop".to_owned(),
-        cluster: Arc::new(ClusterVersions { kube_version: "1.36.3".to_owned(), api_versions: vec!["v1".to_owned()] }),
+        cluster: Arc::new(ClusterVersions::new("1.36.3".to_owned(), vec!["v1".to_owned()])),
         ..RenderContext::default()
     }
 }

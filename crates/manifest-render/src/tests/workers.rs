@@ -71,9 +71,11 @@ fn changed(base: &[(&'static str, &'static str)], path: &'static str, content: &
 #[test]
 fn versions_are_those_of_the_worker() {
     let modules = include_str!("../../worker/go.mod");
-    for (module, version) in
-        [("helm.sh/helm/v3", HELM_VERSION), ("sigs.k8s.io/kustomize/kustomize/v5", KUSTOMIZE_VERSION)]
-    {
+    for (module, version) in [
+        ("helm.sh/helm/v3", HELM_VERSION),
+        ("sigs.k8s.io/kustomize/kustomize/v5", KUSTOMIZE_VERSION),
+        ("github.com/google/go-jsonnet", JSONNET_VERSION),
+    ] {
         assert!(modules.contains(&format!("{module} {version}\n")), "{module} is not {version}");
     }
 }
@@ -185,6 +187,10 @@ fn jsonnet_files_are_evaluated_among_the_others() {
     let broken = MemTree::new(&[("app/a.jsonnet", "{ a: error 'no luck' }")]);
     let error = crate::render(&broken, &request, &context, &workers).unwrap_err().to_string();
     assert!(error.starts_with("Jsonnet: RUNTIME ERROR: no luck"), "{error}");
+    // They count as others do.
+    let limits = RenderLimits { objects: 2, ..RenderLimits::default() };
+    let error = crate::render(&tree, &RenderRequest { limits, ..request.clone() }, &context, &workers).unwrap_err();
+    assert!(error.to_string().starts_with("app/m.jsonnet: the number of objects exceeds the limit of 2"), "{error}");
     // Turned off, the files are passed over.
     let off = RenderRequest { disabled_tools: vec![SourceType::Directory], ..request };
     assert_eq!(crate::render(&tree, &off, &context, &workers).unwrap().manifests.objects.len(), 2);

@@ -99,8 +99,7 @@ impl RenderWorkers {
 
     /// Returns the bounds that a render must stay in.
     pub(crate) fn limits(&self) -> super::Limits {
-        // The limit on memory is that of the process.
-        super::Limits { output_bytes: self.shared.options.output, memory_bytes: 0 }
+        super::Limits { output_bytes: self.shared.options.output }
     }
 
     /// Renders, and answers the worker's questions with `look_up`. Blocks.

@@ -29,6 +29,7 @@ pub(super) struct Hello {
 
 /// The worker's hello.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct WorkerHello {
     pub(super) protocol: u32,
     #[serde(default)]
@@ -59,7 +60,6 @@ impl Job {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Limits {
     pub(crate) output_bytes: usize,
-    pub(crate) memory_bytes: u64,
 }
 
 /// A chart with its values.

@@ -1,6 +1,7 @@
 //! Where desired state comes from, and what happens when it does not come.
 
 use application_api::SourceType;
+use kube_object::Stability;
 use reconciler::RenderFailure;
 use serde_json::json;
 use test_kit::sim::{NEEDS, World, annotated, application, application_with, config_map, definition};
@@ -320,6 +321,39 @@ fn a_chart_is_rendered_anew_when_the_cluster_serves_another_kind() {
         // It rests again.
         world.seconds(300);
         assert_eq!(world.take(&["render", "apply", "write"]), [""; 0], "{source}");
+    }
+}
+
+#[test]
+fn a_chart_is_rendered_anew_though_discovery_lags_behind_the_definition() {
+    let extra = annotated(config_map("extra", "1"), NEEDS, "example.com/v1/Widget");
+    let application = application_with("web", |app| app["spec"]["source"]["helm"] = json!({}));
+    let mut world = World::synced_with(application, &[config_map("a", "1"), extra]);
+    world.server.create(definition("Widget"));
+    // The definition is there and established, and the answer is still the old one.
+    world.server.lagging = vec!["example.com/v1".to_owned()];
+    world.run();
+    assert!(!world.exists("extra"));
+    world.server.lagging.clear();
+    world.seconds(30);
+    world.assert_well("web");
+    assert!(world.exists("extra"));
+    world.take(&[""]);
+    world.seconds(300);
+    assert_eq!(world.take(&["discover"]), [""; 0]);
+}
+
+#[test]
+fn a_chart_that_renders_differently_each_time_is_told() {
+    let application = application_with("web", |app| app["spec"]["source"]["helm"] = json!({}));
+    let mut world = World::synced_with(application, &[config_map("a", "1")]);
+    let told = |world: &World| world.conditions("web").iter().any(|line| line.starts_with("UnstableRenderWarning: "));
+    for (stability, expected) in [(Stability::Unstable, true), (Stability::Stable, false)] {
+        world.git.stability = stability;
+        world.commit(&[("other", &[config_map("b", "1")])]);
+        world.seconds(1);
+        assert_eq!(told(&world), expected, "{stability:?}");
+        assert_eq!(world.verdict("web"), "Synced/Healthy");
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use application_api::{ApplicationSource, RepoUrl, SourceType};
-use kube_object::{Digest, Object, RenderedManifests, RenderedObject};
-use reconciler::{Dependence, RenderContext, RenderFailure, Rendering, RepoFailure, Stability};
+use kube_object::{Digest, Object, RenderedManifests, RenderedObject, Stability};
+use reconciler::{Dependence, RenderContext, RenderFailure, Rendering, RepoFailure};
 use serde_json::Value;
 
 /// The URL of the one repository.
@@ -25,6 +25,8 @@ pub struct Git {
     pub failure: Option<String>,
     /// Why directories do not render.
     pub broken: BTreeMap<String, RenderFailure>,
+    /// Whether charts render differently each time.
+    pub stability: Stability,
     /// The commit that polls name instead of the newest one.
     pub lie: Option<String>,
     commits: BTreeMap<String, Directories>,
@@ -105,14 +107,14 @@ impl Git {
         if source.helm.is_some() {
             let is_served = |object: &&Value| {
                 let needs = object["metadata"]["annotations"][NEEDS].as_str();
-                needs.is_none_or(|kind| context.cluster.api_versions.iter().any(|served| served == kind))
+                needs.is_none_or(|kind| context.cluster.api_versions().iter().any(|served| served == kind))
             };
             let objects: Vec<Value> = objects.iter().filter(is_served).cloned().collect();
             return Ok(Rendering {
                 manifests: Arc::new(manifests(&objects, &source.path, commit)),
                 source_type: SourceType::Helm,
                 dependence: Dependence::Context,
-                stability: Stability::Stable,
+                stability: self.stability,
             });
         }
         let id = (commit.to_owned(), source.path.clone());

@@ -51,6 +51,8 @@ pub struct Server {
     pub rollouts: Rollouts,
     /// Group versions that discovery cannot reach.
     pub unreachable: Vec<String>,
+    /// Group versions that are served and that discovery does not name yet.
+    pub lagging: Vec<String>,
     /// Kinds that discovery still names although they are gone.
     pub ghosts: Vec<Gvk>,
     /// Objects that are gone, in order.
@@ -78,6 +80,7 @@ impl Server {
             establishing: Establishing::AtOnce,
             rollouts: Rollouts::AtOnce,
             unreachable: Vec::new(),
+            lagging: Vec::new(),
             ghosts: Vec::new(),
             gone: Vec::new(),
             now,

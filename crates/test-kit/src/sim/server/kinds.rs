@@ -8,7 +8,10 @@ use super::Server;
 impl Server {
     /// Answers discovery.
     pub fn discovery(&self) -> ApiResources {
-        let hidden = |resource: &&ApiResource| self.unreachable.contains(&resource.gvk.api_version());
+        let hidden = |resource: &&ApiResource| {
+            let version = resource.gvk.api_version();
+            self.unreachable.contains(&version) || self.lagging.contains(&version)
+        };
         let ghosts: Vec<ApiResource> =
             self.ghosts.iter().map(|gvk| resource(&gvk.group, &gvk.version, &gvk.kind, Scope::Namespaced)).collect();
         let resources = self.served.iter().chain(&ghosts).filter(|resource| !hidden(resource)).cloned();

@@ -18,6 +18,8 @@ WORKER_SOURCES := $(wildcard crates/manifest-render/worker/*)
 ORACLES := target/oracles/helm target/oracles/kustomize
 DEVCLUSTER := target/devcluster/devcluster
 DEVCLUSTER_SOURCES := $(wildcard integration-tests/devcluster/*) $(wildcard integration-tests/devcluster/*/*)
+REGISTRY := target/registry/registry
+REGISTRY_SOURCES := $(wildcard integration-tests/registry/*)
 COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
 # LOCKED=--locked makes a Cargo.lock that is out of date an error.
 LOCKED ?=
@@ -25,14 +27,14 @@ IMAGE ?= driftless:dev
 # How many schedules `make sweep` runs, and from which seed; `make test` runs those below 10,000.
 SCHEDULES ?= 1000000
 FIRST_SEED ?= 10000
-# Numbers of Applications that `make bench` measures, and its options: `target/release/bench --help`.
+# Numbers of Applications that `make bench` measures, and its options (`target/release/bench --help`): BENCH_OPTIONS="--rows R2,R3 --overlays 50".
 N ?= 100 500 1000
 BENCH_OPTIONS ?=
 
 # $(call stage,NAME,COMMAND) runs a command and says how long it took.
 stage = @echo "==> $(1)"; $(2); echo "==> $(1): $$SECONDS s"
 
-.PHONY: help demo test sweep bench lint build devcluster oracles image tools fmt clippy govet deny unit
+.PHONY: help demo test sweep bench lint build devcluster registry oracles image tools fmt clippy govet deny unit
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
@@ -51,7 +53,7 @@ sweep: build devcluster ## Runs the long searches for faults: SCHEDULES schedule
 	$(call stage,sweep of crashes and faults,DRIFTLESS_BIN=$(CURDIR)/$(DRIFTLESS) DRIFTLESS_SWEEP=all \
 		cargo test $(LOCKED) --package integration-tests --test it -- --nocapture crashes:: faults:: outages::)
 
-bench: build devcluster ## Measures N="100 500" Applications against a bare client; writes target/bench.json
+bench: build devcluster oracles ## Measures N="100 500" Applications against a bare client, and renders; writes target/bench.json
 	$(call stage,build bench,cargo build $(LOCKED) --release --package bench)
 	@DRIFTLESS_BIN=$(CURDIR)/$(DRIFTLESS) target/release/bench $(BENCH_OPTIONS) $(N)
 
@@ -69,6 +71,8 @@ image: ## Builds the container image IMAGE (driftless:dev)
 $(WORKER): $(WORKER_SOURCES)
 	$(call stage,build render worker,cd crates/manifest-render/worker && CGO_ENABLED=0 go build -ldflags="-s -w" -o $(CURDIR)/$@ .)
 
+registry: $(REGISTRY)
+
 oracles: $(ORACLES)
 
 $(ORACLES) &: $(WORKER_SOURCES)
@@ -79,6 +83,9 @@ $(ORACLES) &: $(WORKER_SOURCES)
 $(DEVCLUSTER): $(DEVCLUSTER_SOURCES)
 	$(call stage,build devcluster,cd integration-tests/devcluster && go build -ldflags="-s -w" -o $(CURDIR)/$@ .)
 
+$(REGISTRY): $(REGISTRY_SOURCES)
+	$(call stage,build registry,cd integration-tests/registry && go build -ldflags="-s -w" -o $(CURDIR)/$@ .)
+
 tools:
 	@for tool in cargo go git cc; do \
 		command -v "$$tool" >/dev/null || { echo "$$tool is not installed, and this target needs it: see README.md." >&2; exit 1; }; \
@@ -86,19 +93,20 @@ tools:
 
 fmt: tools
 	$(call stage,formatting of Rust,cargo fmt --all --check)
-	$(call stage,formatting of Go,gofmt -d integration-tests/devcluster crates/manifest-render/worker | { ! grep . >&2; })
+	$(call stage,formatting of Go,gofmt -d integration-tests/devcluster integration-tests/registry crates/manifest-render/worker | { ! grep . >&2; })
 
 clippy: tools
 	$(call stage,clippy,cargo clippy $(LOCKED) --workspace --all-targets -- -D warnings)
 
-govet: devcluster $(WORKER)
+govet: devcluster $(REGISTRY) $(WORKER)
 	$(call stage,go vet,cd integration-tests/devcluster && go vet ./...)
+	$(call stage,go vet of the registry,cd integration-tests/registry && go vet ./...)
 	$(call stage,go vet of the render worker,cd crates/manifest-render/worker && CGO_ENABLED=0 go vet ./...)
 
 deny: tools
 	$(call stage,licences and bans,if command -v cargo-deny >/dev/null; then cargo deny --offline check bans licenses sources; \
 		else echo "cargo-deny is not installed: not checked"; fi)
 
-unit: build devcluster oracles
+unit: build devcluster registry oracles
 	$(call stage,tests of the render worker,cd crates/manifest-render/worker && CGO_ENABLED=0 go test ./...)
 	$(call stage,tests,DRIFTLESS_BIN=$(CURDIR)/$(DRIFTLESS) cargo test $(LOCKED) --workspace --no-fail-fast)

@@ -20,6 +20,7 @@
 //! - A test keeps apart from the others by an [`Environment`]: its own control-plane namespace, workload namespaces, repositories and Git server.
 //! - Waiting is done on watches, up to [`DEADLINE`], after which the test panics with the object last seen ([`Cluster::wait_for`]).
 //! - [`ApiProxy`] stands between a daemon and the API server: it records, holds back, and makes requests fail.
+//! - [`Registry`] and [`ChartRepository`] hold Helm charts as a real registry and a real repository do.
 //! - [`Daemon`] is a running `driftless controller`; the end of its log is shown when its test fails.
 //!
 //! Everything panics when it cannot do what it is asked. Tests are `#[tokio::test(flavor = "multi_thread")]`; clients belong to the
@@ -28,23 +29,27 @@
 #![expect(clippy::panic, reason = "a harness that cannot go on fails the test")]
 
 mod api_proxy;
+mod charts;
 mod cluster;
 mod daemon;
 pub mod devcluster;
 mod environment;
 mod objects;
 mod programs;
+mod registry;
 mod requests;
 
 use std::time::Duration;
 
 pub use api_proxy::{ApiProxy, ApiRequest, Kill, Moment, Refusal, Treatment, WatchEnd, listed};
+pub use charts::{ChartArchive, ChartRepository, helm};
 pub use cluster::Cluster;
 pub use daemon::{Daemon, DaemonBuilder};
 pub use devcluster::DevCluster;
 pub use environment::Environment;
 pub use objects::{ObjectRef, object};
-pub use programs::{devcluster_binary, driftless_binary};
+pub use programs::{devcluster_binary, driftless_binary, oracle_binary, registry_binary, render_worker_binary};
+pub use registry::Registry;
 pub use requests::RequestCounts;
 
 /// The longest that anything in a test is waited for.

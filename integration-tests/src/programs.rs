@@ -7,11 +7,38 @@ use std::path::{Path, PathBuf};
 /// # Panics
 /// If it has not been built.
 pub fn devcluster_binary() -> PathBuf {
-    if let Some(path) = std::env::var_os("DEVCLUSTER_BIN") {
-        return path.into();
+    match std::env::var_os("DEVCLUSTER_BIN") {
+        Some(path) => path.into(),
+        None => built("devcluster/devcluster", "devcluster"),
     }
-    let path = target_directory().join("devcluster/devcluster");
-    assert!(path.is_file(), "{} does not exist: run `make devcluster`", path.display());
+}
+
+/// Gives the path of the registry's binary: what `REGISTRY_BIN` names, else the one that was built.
+///
+/// # Panics
+/// If it has not been built.
+pub fn registry_binary() -> PathBuf {
+    match std::env::var_os("REGISTRY_BIN") {
+        Some(path) => path.into(),
+        None => built("registry/registry", "registry"),
+    }
+}
+
+/// Gives the path of a command line that renders are compared with, `helm` or `kustomize`.
+///
+/// # Panics
+/// If it has not been built.
+pub fn oracle_binary(name: &str) -> PathBuf {
+    built(&format!("oracles/{name}"), "oracles")
+}
+
+/// Gives the path of the render worker that the daemon's binary finds: it is beside it.
+///
+/// # Panics
+/// If it has not been built.
+pub fn render_worker_binary() -> PathBuf {
+    let path = driftless_binary().with_file_name("driftless-render-worker");
+    assert!(path.is_file(), "{} does not exist: run `make build`", path.display());
     path
 }
 
@@ -38,6 +65,12 @@ pub(crate) fn tail(path: &Path, lines: usize) -> String {
     let text = String::from_utf8_lossy(&content);
     let all: Vec<&str> = text.lines().collect();
     all[all.len().saturating_sub(lines)..].join("\n")
+}
+
+fn built(file: &str, by: &str) -> PathBuf {
+    let path = target_directory().join(file);
+    assert!(path.is_file(), "{} does not exist: run `make {by}`", path.display());
+    path
 }
 
 fn target_directory() -> PathBuf {

@@ -2,11 +2,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app_view::AppView;
+use artifact_source::DiskStore;
 use cluster_client::Cluster;
-use git_source::Repositories;
 use jiff::Timestamp;
 use manifest_render::{RenderWorkers, WorkerEnd, WorkerOptions};
 use reconciler::{Config, Event, State, handle_all};
+use source_loader::Loader;
 use telemetry::Metrics;
 use telemetry::metrics::{DaemonMetrics, QueueMetrics};
 use tokio::sync::{mpsc, watch};
@@ -80,7 +81,8 @@ pub async fn run(
     let hands = Arc::new(Hands::new(HandsParts {
         cluster,
         control_namespace: options.control_namespace.clone(),
-        repositories: sources.repositories,
+        loader: sources.loader,
+        renders: sources.renders,
         workers,
         metrics: metrics.clone(),
         settings,
@@ -112,10 +114,12 @@ pub async fn run(
 }
 
 /// Where manifests come from.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Sources {
-    /// Git repositories.
-    pub repositories: Repositories,
+    /// Trees of sources, and what renders need beside them.
+    pub loader: Loader,
+    /// Where renders are kept for the next run.
+    pub renders: DiskStore,
     /// How Helm and Kustomize are run.
     pub workers: WorkerOptions,
 }

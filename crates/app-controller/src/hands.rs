@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
 use application_api::constants as names;
+use artifact_source::DiskStore;
 use cluster_client::{Cluster, Leadership};
-use git_source::Repositories;
 use kube_object::{ApiError, ApiResource, Gvk, ObjectKey, Scope};
 use manifest_render::RenderWorkers;
 use reconciler::{AppKey, Event};
 use settings::Settings;
+use source_loader::Loader;
 use telemetry::Metrics;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
@@ -25,7 +26,7 @@ const POLLS: usize = 16;
 pub(crate) struct Hands {
     pub(crate) cluster: Cluster,
     pub(crate) control_namespace: String,
-    pub(crate) repositories: Repositories,
+    pub(crate) loader: Loader,
     pub(crate) metrics: Metrics,
     /// The settings in force; none before they were first read.
     pub(crate) settings: watch::Receiver<Option<Arc<Settings>>>,
@@ -45,7 +46,9 @@ pub(crate) struct Hands {
 pub(crate) struct HandsParts {
     pub(crate) cluster: Cluster,
     pub(crate) control_namespace: String,
-    pub(crate) repositories: Repositories,
+    pub(crate) loader: Loader,
+    /// Where renders are kept.
+    pub(crate) renders: DiskStore,
     pub(crate) workers: RenderWorkers,
     pub(crate) metrics: Metrics,
     pub(crate) settings: watch::Receiver<Option<Arc<Settings>>>,
@@ -59,7 +62,8 @@ impl Hands {
         let HandsParts {
             cluster,
             control_namespace,
-            repositories,
+            loader,
+            renders,
             workers,
             metrics,
             settings,
@@ -70,12 +74,12 @@ impl Hands {
         Self {
             cluster,
             control_namespace,
-            repositories,
+            loader,
             metrics,
             settings,
             labels,
             objects: Turns::default(),
-            renders: Renders::default(),
+            renders: Renders::new(renders),
             workers,
             urgency: Urgency::default(),
             polls: Semaphore::new(POLLS),

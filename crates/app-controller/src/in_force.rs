@@ -2,6 +2,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use application_api::RepoUrl;
+use reconciler::SourceRepo;
 
 /// What is in force of repositories, as last said: tasks that run late read this, so that an older word never wins.
 #[derive(Default)]
@@ -10,34 +11,34 @@ pub(crate) struct InForce(Mutex<Said>);
 #[derive(Default)]
 struct Said {
     commits: HashMap<RepoUrl, BTreeSet<String>>,
-    repositories: BTreeSet<RepoUrl>,
+    repositories: BTreeSet<SourceRepo>,
 }
 
 impl InForce {
     /// Notes that a repository is polled.
-    pub(crate) fn polled(&self, repo: &RepoUrl) {
+    pub(crate) fn polled(&self, repo: &SourceRepo) {
         self.said().repositories.insert(repo.clone());
     }
 
-    /// Notes the commits in force of a repository.
+    /// Notes the commits in force of a Git repository.
     pub(crate) fn set_commits(&self, repo: &RepoUrl, commits: BTreeSet<String>) {
         self.said().commits.insert(repo.clone(), commits);
     }
 
     /// Notes the repositories that are looked at.
-    pub(crate) fn set_repositories(&self, repos: BTreeSet<RepoUrl>) {
+    pub(crate) fn set_repositories(&self, repos: BTreeSet<SourceRepo>) {
         let mut said = self.said();
-        said.commits.retain(|repo, _| repos.contains(repo));
+        said.commits.retain(|url, _| repos.contains(&SourceRepo::git(url.clone())));
         said.repositories = repos;
     }
 
-    /// Returns the commits in force of a repository.
+    /// Returns the commits in force of a Git repository.
     pub(crate) fn commits(&self, repo: &RepoUrl) -> BTreeSet<String> {
         self.said().commits.get(repo).cloned().unwrap_or_default()
     }
 
     /// Returns the repositories that are looked at.
-    pub(crate) fn repositories(&self) -> BTreeSet<RepoUrl> {
+    pub(crate) fn repositories(&self) -> BTreeSet<SourceRepo> {
         self.said().repositories.clone()
     }
 
@@ -54,13 +55,14 @@ mod tests {
     fn the_last_word_wins() {
         let in_force = InForce::default();
         let (one, other) = (RepoUrl::new("https://git/one"), RepoUrl::new("https://git/other"));
-        in_force.polled(&one);
-        in_force.polled(&other);
+        let (first, second) = (SourceRepo::git(one.clone()), SourceRepo::git(other));
+        in_force.polled(&first);
+        in_force.polled(&second);
         in_force.set_commits(&one, BTreeSet::from(["a".to_owned()]));
         in_force.set_commits(&one, BTreeSet::from(["b".to_owned()]));
         assert_eq!(in_force.commits(&one), BTreeSet::from(["b".to_owned()]));
-        in_force.set_repositories(BTreeSet::from([other.clone()]));
-        assert_eq!(in_force.repositories(), BTreeSet::from([other]));
+        in_force.set_repositories(BTreeSet::from([second.clone()]));
+        assert_eq!(in_force.repositories(), BTreeSet::from([second]));
         assert!(in_force.commits(&one).is_empty());
     }
 }

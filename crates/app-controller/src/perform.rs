@@ -60,10 +60,10 @@ impl Performer {
                 hands.in_force.set_repositories(repos);
                 self.tasks.spawn(async move { repos::retain(&hands).await }.instrument(span));
             }
-            Effect::Render { app, ticket, commit, source, context, reuse } => {
+            Effect::Render { app, ticket, commit, sources, context, reuse } => {
                 hands.renders.expect(&app);
                 self.answer(span, async move {
-                    let job = RenderJob { app: app.clone(), commit, source, context, reuse };
+                    let job = RenderJob { app: app.clone(), commit, sources, context, reuse };
                     Event::Rendered { app, ticket, result: render(&hands, job).await }
                 });
             }

@@ -1,40 +1,45 @@
+//! Renders of Applications: each source at its commit, from memory where nothing that it looked up has changed.
+
+mod kept;
+mod one;
 mod verified;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use application_api::{ApplicationSource, SourceType};
-use git_source::{CommitId, Remedy, Repository, SourceTree};
-use kube_object::{RenderedManifests, Stability};
-use manifest_render::{LookUps, RenderContext, RenderError, RenderLimits, RenderRequest, RenderWorkers};
+use application_api::{SourceSet, SourceType, split_revisions};
+use artifact_source::DiskStore;
+use git_source::Remedy;
+use kube_object::{Digest, RenderedManifests, Stability};
+use manifest_render::{LookUps, Need, Render, RenderError, RenderRequest, StoredRender};
 use reconciler::{AppKey, Dependence, RenderFailure, Rendering, Reuse};
-use settings::ToolSettings;
-use tokio::sync::Semaphore;
+use source_loader::Origin;
 
 use crate::hands::Hands;
+use crate::renders::kept::Kept;
+use crate::renders::one::Sibling;
 use crate::renders::verified::Questions;
 
-/// Renders that run at once; each keeps a thread busy.
-const PARALLEL: usize = 4;
-/// Longest time of a render: a minute for reading, and as long as a worker may take for the render before and for this one, each of
-/// which ends by itself.
-const LIMIT: Duration = Duration::from_secs(60 + 2 * 80);
-/// Renders that are remembered of one Application: that of its spec, and that of an operation at another revision.
+/// Longest time of a render: a minute for reading, as long as a worker may take for the render before and for this one, each of
+/// which ends by itself, and three minutes for what has to be got from elsewhere.
+const LIMIT: Duration = Duration::from_secs(60 + 2 * 80 + 180);
+/// Renders that are remembered of each source of an Application: that of its spec, and that of an operation at another revision.
 const REMEMBERED: usize = 2;
 
 /// A render to be done.
 pub(crate) struct RenderJob {
     pub(crate) app: AppKey,
+    /// Commits of the sources, joined.
     pub(crate) commit: String,
-    pub(crate) source: Box<ApplicationSource>,
+    pub(crate) sources: Arc<SourceSet>,
     pub(crate) context: Box<reconciler::RenderContext>,
     pub(crate) reuse: Reuse,
 }
 
-/// The renders under way and those remembered.
+/// What is remembered of renders.
 pub(crate) struct Renders {
-    turns: Arc<Semaphore>,
+    kept: Kept,
     questions: Questions,
     remembered: Mutex<HashMap<AppKey, Vec<Arc<Remembered>>>>,
 }
@@ -42,56 +47,84 @@ pub(crate) struct Renders {
 /// The last successful render of one source.
 struct Remembered {
     input: Input,
-    commit: CommitId,
+    commit: String,
     lookups: Arc<LookUps>,
+    /// What was looked up in other sources, with their commits.
+    refs: BTreeMap<String, (String, Arc<LookUps>)>,
+    /// What was used from elsewhere.
+    supplied: BTreeMap<Need, Digest>,
     manifests: Arc<RenderedManifests>,
     source_type: SourceType,
     stability: Stability,
 }
 
-/// What is rendered, apart from the commit.
+/// What is rendered, apart from the commits.
 #[derive(Clone, PartialEq)]
 struct Input {
-    repository: Repository,
+    origin: Origin,
     request: RenderRequest,
+    /// Where other sources that this one may refer to are.
+    refs: BTreeMap<String, Origin>,
 }
 
 impl Remembered {
-    /// The same at another commit.
-    fn at(&self, input: Input, commit: CommitId) -> Self {
+    /// Takes what an earlier run of the daemon rendered.
+    fn of_stored(input: Input, stored: StoredRender) -> Self {
+        let StoredRender { commit, mut ref_commits, render, .. } = stored;
+        let refs = render.refs.into_iter().map(|(name, lookups)| {
+            let commit = ref_commits.remove(&name).unwrap_or_default();
+            (name, (commit, Arc::new(lookups)))
+        });
         Self {
             input,
             commit,
-            lookups: Arc::clone(&self.lookups),
-            manifests: Arc::clone(&self.manifests),
-            source_type: self.source_type.clone(),
-            stability: self.stability,
+            lookups: Arc::new(render.lookups),
+            refs: refs.collect(),
+            supplied: render.supplied,
+            manifests: Arc::new(render.manifests),
+            source_type: render.source_type,
+            stability: render.stability,
         }
     }
 
-    fn to_rendering(&self) -> Rendering {
-        let used = self.lookups.context_use();
-        let dependence = if used.application || used.cluster { Dependence::Context } else { Dependence::FilesOnly };
-        Rendering {
-            manifests: Arc::clone(&self.manifests),
-            source_type: self.source_type.clone(),
-            dependence,
-            stability: self.stability,
-        }
+    fn new(input: Input, commit: String, siblings: &BTreeMap<String, Sibling>, render: Render) -> Self {
+        let ref_commits = siblings.iter().map(|(name, sibling)| (name.clone(), sibling.commit.clone())).collect();
+        let app_name = input.request.app_name.clone();
+        Self::of_stored(input, StoredRender { app_name, commit, ref_commits, render })
     }
-}
 
-impl Default for Renders {
-    fn default() -> Self {
+    /// The same at other commits.
+    fn at(&self, input: Input, commit: String, siblings: &BTreeMap<String, Sibling>) -> Self {
+        let mut refs = self.refs.clone();
+        for (name, (commit, _)) in &mut refs {
+            if let Some(sibling) = siblings.get(name) {
+                commit.clone_from(&sibling.commit);
+            }
+        }
         Self {
-            turns: Arc::new(Semaphore::new(PARALLEL)),
-            questions: Questions::default(),
-            remembered: Mutex::default(),
+            input,
+            commit,
+            refs,
+            lookups: Arc::clone(&self.lookups),
+            supplied: self.supplied.clone(),
+            manifests: Arc::clone(&self.manifests),
+            source_type: self.source_type.clone(),
+            stability: self.stability,
         }
+    }
+
+    fn dependence(&self) -> Dependence {
+        let used = self.lookups.context_use();
+        if used.application || used.cluster { Dependence::Context } else { Dependence::FilesOnly }
     }
 }
 
 impl Renders {
+    /// Makes what keeps renders in a store on disk, and the last ones in memory.
+    pub(crate) fn new(store: DiskStore) -> Self {
+        Self { kept: Kept::new(store), questions: Questions::default(), remembered: Mutex::default() }
+    }
+
     /// Makes room for what is to be remembered of an Application, until it is forgotten.
     pub(crate) fn expect(&self, app: &AppKey) {
         let mut all = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
@@ -110,94 +143,52 @@ impl Renders {
         all.get(app)?.iter().find(|known| known.input == *input).cloned()
     }
 
-    fn remember(&self, app: &AppKey, render: Remembered) {
+    fn remember(&self, app: &AppKey, render: Arc<Remembered>, sources: usize) {
         let mut all = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(known) = all.get_mut(app) else { return };
         known.retain(|known| known.input != render.input);
-        known.insert(0, Arc::new(render));
-        known.truncate(REMEMBERED);
+        known.insert(0, render);
+        known.truncate(REMEMBERED * sources);
     }
 }
 
-/// Renders a source at a commit, or finds that nothing it looked up has changed since it was last rendered.
+/// Renders the sources of an Application, each at its commit, as far as that is not known already.
 pub(crate) async fn render(hands: &Hands, job: RenderJob) -> Result<Rendering, RenderFailure> {
-    let RenderJob { app, commit, source, context, reuse } = job;
-    let commit: CommitId = commit.parse().map_err(|error| RenderFailure::Unavailable(format!("{error}")))?;
-    let instance = app.instance(&hands.control_namespace);
-    let mut request = RenderRequest::from_source(&source, instance.as_str()).map_err(failure)?;
-    let mut context = RenderContext {
-        app_name: app.name.to_string(),
-        instance: instance.as_str().to_owned(),
-        namespace: context.namespace,
-        project: context.project,
-        repo_url: source.repo_url.to_string(),
-        target_revision: source.target_revision.clone(),
-        revision: commit.to_string(),
-        cluster: context.cluster,
-        kustomize_build_options: Arc::default(),
-    };
-    if let Some(settings) = &*hands.settings.borrow() {
-        context.kustomize_build_options = settings.tools.kustomize_build_options.clone().into();
-        request.disabled_tools = disabled_tools(&settings.tools);
-        request.limits = RenderLimits::of_combined_bytes(settings.tools.max_manifests_bytes);
-    }
-    let input = Input { repository: Repository::anonymous(source.repo_url.clone()), request };
-    let known = if reuse == Reuse::Allowed { hands.renders.recall(&app, &input) } else { None };
-    let known = known.filter(|known| known.lookups.hold_in_context(&context));
-    if let Some(known) = known.as_ref().filter(|known| known.commit == commit) {
-        return Ok(known.to_rendering());
-    }
-    if let Some(known) = &known
-        && hands.renders.questions.ask(&hands.repositories, &input.repository, commit, &known.lookups).await
-    {
-        hands.renders.remember(&app, known.at(input, commit));
-        return Ok(known.to_rendering());
-    }
-    let turn = Arc::clone(&hands.renders.turns).acquire_owned().await.expect("the semaphore is never closed");
-    let tree = hands.repositories.tree(&input.repository, commit).await;
-    let tree = tree.map_err(|error| RenderFailure::Unavailable(error.to_string()))?;
-    let workers = hands.workers.clone();
-    let work = tokio::task::spawn_blocking(move || {
-        let _turn = turn;
-        render_tree(&tree, input, commit, known.as_deref(), &context, &workers)
-    });
-    match tokio::time::timeout(LIMIT, work).await {
-        Ok(Ok(Ok(render))) => {
-            let rendering = render.to_rendering();
-            hands.renders.remember(&app, render);
-            Ok(rendering)
-        }
-        Ok(Ok(Err(error))) => Err(failure(error)),
-        Ok(Err(broken)) => Err(RenderFailure::Content(format!("rendering broke off, which is a defect: {broken}"))),
+    match tokio::time::timeout(LIMIT, render_all(hands, &job)).await {
+        Ok(rendered) => rendered,
         Err(_) => Err(RenderFailure::Unavailable(format!("rendering took longer than {} s", LIMIT.as_secs()))),
     }
 }
 
-fn render_tree(
-    tree: &dyn SourceTree,
-    input: Input,
-    commit: CommitId,
-    known: Option<&Remembered>,
-    context: &RenderContext,
-    workers: &RenderWorkers,
-) -> Result<Remembered, RenderError> {
-    // Where the comparison fails, the render tells what is wrong.
-    if let Some(known) = known
-        && known.lookups.unchanged_in(tree).unwrap_or(false)
-    {
-        return Ok(known.at(input, commit));
+async fn render_all(hands: &Hands, job: &RenderJob) -> Result<Rendering, RenderFailure> {
+    let sources = job.sources.all();
+    let commits: Vec<&str> = split_revisions(&job.commit).collect();
+    if commits.len() != sources.len() {
+        let message = format!("{} commits for {} sources, which is a defect", commits.len(), sources.len());
+        return Err(RenderFailure::Unavailable(message));
     }
-    let render = manifest_render::render(tree, &input.request, context, workers)?;
-    for warning in &render.manifests.warnings {
-        tracing::warn!(warning, "the source was rendered with a warning");
-    }
-    Ok(Remembered {
-        input,
-        commit,
-        lookups: Arc::new(render.lookups),
-        manifests: Arc::new(render.manifests),
-        source_type: render.source_type,
-        stability: render.stability,
+    let siblings = one::siblings(&job.sources, &commits);
+    let renders = sources.iter().zip(&commits).enumerate().map(async |(at, (source, commit))| {
+        let rendered = one::render(hands, job, source, commit, &siblings).await;
+        rendered.map_err(|failure| failure.of_source(&job.sources, at))
+    });
+    let all = futures::future::try_join_all(renders).await?;
+    let parts: Vec<Arc<RenderedManifests>> = all.iter().map(|render| Arc::clone(&render.manifests)).collect();
+    let depends = all.iter().any(|render| render.dependence() == Dependence::Context);
+    let unstable = all.iter().any(|render| render.stability == Stability::Unstable);
+    let charts = all.iter().flat_map(|render| render.supplied.keys()).filter_map(|need| match need {
+        Need::Chart { repository, .. } => Some(repository.clone()),
+        Need::File(_) | Need::Remote(_) => None,
+    });
+    Ok(Rendering {
+        manifests: match &parts[..] {
+            [only] => Arc::clone(only),
+            parts => Arc::new(RenderedManifests::joined(parts)),
+        },
+        source_types: all.iter().map(|render| render.source_type.clone()).collect(),
+        dependence: if depends { Dependence::Context } else { Dependence::FilesOnly },
+        stability: if unstable { Stability::Unstable } else { Stability::Stable },
+        chart_repositories: charts.collect(),
     })
 }
 
@@ -213,18 +204,6 @@ fn failure(error: RenderError) -> RenderFailure {
     } else {
         RenderFailure::Content(message)
     }
-}
-
-fn disabled_tools(tools: &ToolSettings) -> Vec<SourceType> {
-    [
-        (tools.helm_enabled, SourceType::Helm),
-        (tools.kustomize_enabled, SourceType::Kustomize),
-        // Of a directory, only Jsonnet can be turned off.
-        (tools.jsonnet_enabled, SourceType::Directory),
-    ]
-    .into_iter()
-    .filter_map(|(enabled, tool)| (!enabled).then_some(tool))
-    .collect()
 }
 
 #[cfg(test)]

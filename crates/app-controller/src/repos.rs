@@ -1,10 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use application_api::RepoUrl;
+use application_api::{RepoKind, RepoUrl};
+use artifact_source::{ArtifactError, ArtifactRepository, Wanted};
 use git_source::{CommitId, GitError, GitStep, PollResult, Remedy, Repository, RevisionName};
 use jiff::Timestamp;
-use reconciler::{Event, RepoFailure};
+use reconciler::{Event, RepoFailure, SourceRepo, wanted_chart};
+use source_loader::artifact_repository;
 use telemetry::metrics::GitRequest;
 
 use crate::hands::Hands;
@@ -12,21 +14,65 @@ use crate::hands::Hands;
 /// Longest time of a poll, its fetches included.
 const POLL_LIMIT: Duration = Duration::from_secs(90);
 
-/// Asks a repository for the commits of revisions.
-pub(crate) async fn poll(hands: &Hands, repo: RepoUrl, revisions: BTreeSet<String>) -> Event {
-    let repository = Repository::anonymous(repo.clone());
+/// Asks a repository for the commits or versions of revisions.
+pub(crate) async fn poll(hands: &Hands, repo: SourceRepo, revisions: BTreeSet<String>) -> Event {
+    match artifact_repository(repo.kind, &repo.url) {
+        Some(repository) => poll_artifacts(hands, repo, &repository, revisions).await,
+        None => poll_git(hands, repo, revisions).await,
+    }
+}
+
+/// Asks a repository of charts or artifacts for the versions of revisions.
+async fn poll_artifacts(
+    hands: &Hands,
+    repo: SourceRepo,
+    repository: &ArtifactRepository,
+    revisions: BTreeSet<String>,
+) -> Event {
+    let _turn = hands.polls.acquire().await.expect("the semaphore is never closed");
+    let started_at = Timestamp::now();
+    let names: Vec<String> = revisions.into_iter().collect();
+    let wanted = |name: &String| {
+        let is_chart = repo.kind != RepoKind::Artifact;
+        let (chart, revision) = if is_chart { wanted_chart(name) } else { ("", name.as_str()) };
+        Wanted { chart: chart.to_owned(), revision: revision.to_owned() }
+    };
+    let wanted: Vec<Wanted> = names.iter().map(wanted).collect();
+    let polled = tokio::time::timeout(POLL_LIMIT, hands.loader.artifacts().poll(repository, &wanted)).await;
+    let result = match polled {
+        Ok(Ok(found)) => versions(names, found),
+        Ok(Err(error)) => Err(RepoFailure { message: error.to_string() }),
+        Err(_) => Err(RepoFailure { message: format!("{} gave no answer in {} s", repo.url, POLL_LIMIT.as_secs()) }),
+    };
+    if let Err(failure) = &result {
+        tracing::warn!(repo = %repo.url, error = failure.message, "the repository cannot be read");
+    }
+    Event::RepoPolled { repo, started_at, result }
+}
+
+/// Takes a passing failure of one version as one of the repository: of that version nothing is known then.
+fn versions(names: Vec<String>, found: Vec<Result<String, ArtifactError>>) -> Result<Commits, RepoFailure> {
+    let passing = found.iter().filter_map(|found| found.as_ref().err()).find(|error| error.remedy() == Remedy::Retry);
+    if let Some(error) = passing {
+        return Err(RepoFailure { message: error.to_string() });
+    }
+    Ok(names.into_iter().zip(found.into_iter().map(|found| found.map_err(|error| error.to_string()))).collect())
+}
+
+async fn poll_git(hands: &Hands, repo: SourceRepo, revisions: BTreeSet<String>) -> Event {
+    let repository = Repository::anonymous(repo.url.clone());
     // First, so that no change falls between the poll and the watch.
     hands.local.watch(&repository).await;
     let _turn = hands.polls.acquire().await.expect("the semaphore is never closed");
     let started_at = Timestamp::now();
     let begun = Instant::now();
     let wanted: Vec<RevisionName> = revisions.into_iter().map(RevisionName::new).collect();
-    let polled = hands.repositories.poll(&repository, &wanted, begun + POLL_LIMIT).await;
-    count(hands, &repo, &polled, begun.elapsed());
+    let polled = hands.loader.repositories().poll(&repository, &wanted, begun + POLL_LIMIT).await;
+    count(hands, &repo.url, &polled, begun.elapsed());
     let result = match polled {
         Ok(found) => outcome(found),
         Err(error) => {
-            tracing::warn!(%repo, %error, "the repository cannot be read");
+            tracing::warn!(repo = %repo.url, %error, "the repository cannot be read");
             Err(RepoFailure { message: error.to_string() })
         }
     };
@@ -37,7 +83,7 @@ pub(crate) async fn poll(hands: &Hands, repo: RepoUrl, revisions: BTreeSet<Strin
 pub(crate) async fn pin(hands: &Hands, repo: RepoUrl) {
     let commits: BTreeSet<CommitId> =
         hands.in_force.commits(&repo).iter().filter_map(|commit| commit.parse().ok()).collect();
-    if let Err(error) = hands.repositories.pin(&Repository::anonymous(repo.clone()), &commits).await {
+    if let Err(error) = hands.loader.pin(&Repository::anonymous(repo.clone()), &commits).await {
         // The next poll fetches again what is lost by that.
         tracing::warn!(%repo, %error, "the commits in force cannot be recorded");
     }
@@ -45,9 +91,10 @@ pub(crate) async fn pin(hands: &Hands, repo: RepoUrl) {
 
 /// Forgets all repositories but those that are looked at.
 pub(crate) async fn retain(hands: &Hands) {
-    let kept: Vec<Repository> = hands.in_force.repositories().into_iter().map(Repository::anonymous).collect();
+    let named = hands.in_force.repositories().into_iter().filter(|repo| repo.kind == RepoKind::Git);
+    let kept: Vec<Repository> = named.map(|repo| Repository::anonymous(repo.url)).collect();
     hands.local.retain(&kept).await;
-    hands.repositories.retain(&kept).await;
+    hands.loader.retain(&kept).await;
 }
 
 type Commits = BTreeMap<String, Result<String, String>>;

@@ -74,7 +74,7 @@ impl Reconciles {
                 self.revisions.remove(app);
                 Span::none()
             }
-            Effect::PollRepo { repo, .. } => info_span!(parent: None, "poll", %repo),
+            Effect::PollRepo { repo, .. } => info_span!(parent: None, "poll", repo = %repo.url),
             _ => Span::none(),
         }
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use artifact_source::{ArtifactOptions, Artifacts, DiskStore};
 use bytes::Bytes;
 use cluster_client::{ClientOptions, Cluster, Leadership, RequestBody};
 use git_source::{GitOptions, Repositories};
@@ -11,6 +12,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use manifest_render::{RenderWorkers, WorkerOptions};
 use serde_json::Value;
+use source_loader::Loader;
 use telemetry::Metrics;
 use telemetry::metrics::{AppInfo, AppInfoSource, BuildInfo};
 use tokio::sync::{mpsc, watch};
@@ -55,7 +57,11 @@ impl TestHands {
         let hands = Hands::new(HandsParts {
             cluster: Cluster::of_service(service, ClientOptions::default()),
             control_namespace: "argocd".to_owned(),
-            repositories: Repositories::new(directory, GitOptions::default()),
+            loader: Loader::new(
+                Repositories::new(directory, GitOptions::default()),
+                Artifacts::new(ArtifactOptions::new(directory)),
+            ),
+            renders: DiskStore::open(directory.join("renders"), 1 << 20),
             workers: RenderWorkers::new(WorkerOptions::new("driftless-render-worker".into()), |_| {}),
             metrics: metrics(),
             settings: watch::channel(None).1,

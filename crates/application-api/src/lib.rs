@@ -17,6 +17,7 @@ mod reason;
 mod repo_url;
 mod schema;
 mod source;
+mod source_set;
 mod status;
 mod status_patch;
 mod sync_policy;
@@ -45,8 +46,10 @@ pub use reason::{Explanation, Reason, Wake};
 pub use repo_url::RepoUrl;
 pub use source::{
     ApplicationSource, ApplicationSourceDirectory, ApplicationSourceHelm, ApplicationSourceJsonnet,
-    ApplicationSourcePlugin, EnvEntry, HelmFileParameter, HelmParameter, JsonnetVar, PluginParameter, SourceType,
+    ApplicationSourcePlugin, EnvEntry, HelmFileParameter, HelmParameter, JsonnetVar, PluginParameter, RepoKind,
+    SourceType,
 };
+pub use source_set::{SourceSet, join_revisions, split_revisions};
 pub use status::{
     AppHealthStatus, ApplicationStatus, ApplicationSummary, ComparedTo, HealthStatus, HealthStatusCode,
     HydrateOperation, HydratePhase, ResourceHealthLocation, ResourceStatus, RevisionHistory, SourceHydratorStatus,

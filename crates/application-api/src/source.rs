@@ -62,7 +62,33 @@ string_enum! {
     }
 }
 
+/// What kind of repository a source is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RepoKind {
+    /// A Git repository.
+    Git,
+    /// A chart repository: an index and archives, over HTTP.
+    Charts,
+    /// Charts in an OCI registry: the chart's name completes the URL.
+    ChartRegistry,
+    /// One artifact of an OCI registry: the URL names it.
+    Artifact,
+}
+
 impl ApplicationSource {
+    /// Returns the kind of repository: a `chart` is in a chart repository, or in a registry where the URL starts with `oci://` or
+    /// has no scheme (as Argo CD writes registries of charts).
+    pub fn repo_kind(&self) -> RepoKind {
+        let has_scheme = self.repo_url.as_str().contains("://");
+        match (self.is_helm(), self.is_oci()) {
+            (true, true) => RepoKind::ChartRegistry,
+            (true, false) if !has_scheme => RepoKind::ChartRegistry,
+            (true, false) => RepoKind::Charts,
+            (false, true) => RepoKind::Artifact,
+            (false, false) => RepoKind::Git,
+        }
+    }
+
     /// Tells whether the source is a chart of a Helm repository.
     pub fn is_helm(&self) -> bool {
         !self.chart.is_empty()

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use git_source::LocalAddresses;
 use serde::Deserialize;
 use telemetry::LogFormat;
 
@@ -42,6 +43,12 @@ pub(crate) struct Settings {
     /// Program that runs Helm and Kustomize [default: driftless-render-worker beside this program].
     #[arg(long, env = "DRIFTLESS_RENDER_WORKER", hide_env_values = true, value_name = "FILE")]
     pub(crate) render_worker: Option<PathBuf>,
+    /// Whether repositories may be at loopback addresses: allow or refuse [default: allow if the API server is at one, else refuse].
+    #[arg(long, env = "DRIFTLESS_REPOSITORY_LOCAL_ADDRESSES", hide_env_values = true, value_name = "RULE")]
+    pub(crate) repository_local_addresses: Option<LocalRule>,
+    /// Hosts, separated by commas, that repositories may be at whatever their addresses; link-local ones are refused otherwise.
+    #[arg(long, env = "DRIFTLESS_REPOSITORY_ALLOWED_HOSTS", hide_env_values = true, value_name = "HOSTS")]
+    pub(crate) repository_allowed_hosts: Option<String>,
     /// Name of the Lease that replicas share.
     #[arg(long, env = "DRIFTLESS_LEASE_NAME", hide = true, value_name = "NAME")]
     pub(crate) lease_name: Option<String>,
@@ -70,6 +77,8 @@ impl Settings {
             log_format: self.log_format.or(lower.log_format),
             log_level: self.log_level.or(lower.log_level),
             render_worker: self.render_worker.or(lower.render_worker),
+            repository_local_addresses: self.repository_local_addresses.or(lower.repository_local_addresses),
+            repository_allowed_hosts: self.repository_allowed_hosts.or(lower.repository_allowed_hosts),
             lease_name: self.lease_name.or(lower.lease_name),
         }
     }
@@ -88,6 +97,9 @@ pub(crate) struct ControllerConfig {
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
     pub(crate) render_worker: PathBuf,
+    /// None follows the address of the API server.
+    pub(crate) repository_local_addresses: Option<LocalAddresses>,
+    pub(crate) repository_allowed_hosts: Vec<String>,
     pub(crate) lease_name: String,
 }
 
@@ -107,6 +119,8 @@ impl ControllerConfig {
             log_format: settings.log_format.map_or_else(LogFormat::for_stderr, |LogForm(format)| format),
             log_level: settings.log_level.unwrap_or_else(|| "info".to_owned()),
             render_worker: settings.render_worker.unwrap_or_else(default_render_worker),
+            repository_local_addresses: settings.repository_local_addresses.map(|LocalRule(rule)| rule),
+            repository_allowed_hosts: hosts(&settings.repository_allowed_hosts.unwrap_or_default()),
             lease_name: settings.lease_name.unwrap_or_else(|| "driftless".to_owned()),
         }
     }
@@ -120,6 +134,8 @@ impl ControllerConfig {
             ("http-listen", self.http_listen != other.http_listen),
             ("metrics-listen", self.metrics_listen != other.metrics_listen),
             ("render-worker", self.render_worker != other.render_worker),
+            ("repository-local-addresses", self.repository_local_addresses != other.repository_local_addresses),
+            ("repository-allowed-hosts", self.repository_allowed_hosts != other.repository_allowed_hosts),
             ("log-format", self.log_format != other.log_format),
             ("lease-name", self.lease_name != other.lease_name),
         ]
@@ -127,6 +143,10 @@ impl ControllerConfig {
         .filter_map(|(name, differs)| differs.then_some(name))
         .collect()
     }
+}
+
+fn hosts(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|host| !host.is_empty()).map(str::to_owned).collect()
 }
 
 /// Returns the program that is installed beside this one.
@@ -204,6 +224,31 @@ impl TryFrom<NumberOrText> for Interval {
             NumberOrText::Number(seconds) => Ok(Self(Duration::from_secs(seconds))),
             NumberOrText::Text(text) => text.parse(),
         }
+    }
+}
+
+/// Whether repositories may be on this machine: `allow` or `refuse`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct LocalRule(pub(crate) LocalAddresses);
+
+impl FromStr for LocalRule {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "allow" => Ok(Self(LocalAddresses::Allowed)),
+            "refuse" => Ok(Self(LocalAddresses::Refused)),
+            other => Err(format!("`{other}` is no rule: expected allow or refuse")),
+        }
+    }
+}
+
+impl TryFrom<String> for LocalRule {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
     }
 }
 

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use app_controller::{ControllerOptions, Sources};
 use app_view::AppView;
+use artifact_source::{ArtifactOptions, Artifacts, DiskStore};
 use cluster_client::{Cluster, ConnectOptions};
-use git_source::{GitOptions, Repositories};
+use git_source::{AddressPolicy, GitOptions, LocalAddresses, Repositories};
 use manifest_render::WorkerOptions;
 use settings::Layers;
+use source_loader::Loader;
 use telemetry::Metrics;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -20,6 +23,9 @@ use crate::config::ControllerConfig;
 /// How long a cluster that does not answer is waited for at the start, and how often it is tried.
 const REACH_LIMIT: Duration = Duration::from_secs(10);
 const REACH_AGAIN: Duration = Duration::from_secs(1);
+
+/// Bytes of renders that are kept on disk.
+const RENDERS_KEPT: u64 = 512 << 20;
 
 /// What the engine is given.
 #[derive(Clone, Debug)]
@@ -51,10 +57,24 @@ pub(crate) async fn run_engine(context: EngineContext) -> anyhow::Result<()> {
         identity: identity(),
         layers: layers(config),
     };
-    let repositories = Repositories::new(&start.data_dir, GitOptions::default());
-    let sources = Sources { repositories, workers: WorkerOptions::new(start.render_worker.clone()) };
+    let addresses = addresses(&start, cluster.server());
+    let git = GitOptions { addresses: addresses.clone(), ..GitOptions::default() };
+    let artifacts = ArtifactOptions { addresses, ..ArtifactOptions::new(&start.data_dir) };
+    let loader = Loader::new(Repositories::new(&start.data_dir, git), Artifacts::new(artifacts));
+    let renders = DiskStore::open(start.data_dir.join("renders"), RENDERS_KEPT);
+    let sources = Sources { loader, renders, workers: WorkerOptions::new(start.render_worker.clone()) };
     app_controller::run(options, cluster, sources, view, metrics, shutdown).await?;
     Ok(())
+}
+
+/// Says which addresses repositories may be at: where the API server is on this machine, as on a laptop, they may be as well.
+fn addresses(config: &ControllerConfig, server: &str) -> AddressPolicy {
+    let host = server.split_once("://").map_or(server, |(_, rest)| rest);
+    let host = host.split('/').next().unwrap_or_default();
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host).trim_matches(['[', ']']);
+    let is_local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    let usual = if is_local { LocalAddresses::Allowed } else { LocalAddresses::Refused };
+    AddressPolicy::new(config.repository_local_addresses.unwrap_or(usual), &config.repository_allowed_hosts)
 }
 
 /// Waits until the API server answers, but not for ever: the address may be wrong. Once it has answered, it may go away and come back.

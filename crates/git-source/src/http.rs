@@ -14,6 +14,7 @@ use reqwest::{
 };
 use tokio::runtime::Handle;
 
+use crate::AddressPolicy;
 use crate::watchdog::{HttpFailure, Silence, Watchdog};
 
 const REDIRECTS: usize = 5;
@@ -25,13 +26,14 @@ pub(crate) struct GitHttp {
     client: Client,
     runtime: Handle,
     watchdog: Arc<Watchdog>,
+    addresses: AddressPolicy,
     redirected: Arc<Mutex<Option<String>>>,
 }
 
 impl GitHttp {
     /// Makes the back end of one connection, to be used on threads where blocking is allowed.
-    pub(crate) fn new(client: Client, runtime: Handle, watchdog: Arc<Watchdog>) -> Self {
-        Self { client, runtime, watchdog, redirected: Arc::default() }
+    pub(crate) fn new(client: Client, runtime: Handle, watchdog: Arc<Watchdog>, addresses: AddressPolicy) -> Self {
+        Self { client, runtime, watchdog, addresses, redirected: Arc::default() }
     }
 
     fn exchange(
@@ -45,6 +47,7 @@ impl GitHttp {
             client: self.client.clone(),
             runtime: self.runtime.clone(),
             watchdog: Arc::clone(&self.watchdog),
+            addresses: self.addresses.clone(),
             redirected: Arc::clone(&self.redirected),
             method,
             tail: url.strip_prefix(base_url).unwrap_or_default().to_owned(),
@@ -101,6 +104,7 @@ struct Exchange {
     client: Client,
     runtime: Handle,
     watchdog: Arc<Watchdog>,
+    addresses: AddressPolicy,
     redirected: Arc<Mutex<Option<String>>>,
     method: Method,
     url: String,
@@ -158,6 +162,7 @@ impl Exchange {
     async fn follow(&self, body: Vec<u8>) -> Result<Response, HttpFailure> {
         let mut url = Url::parse(&self.url).map_err(|error| HttpFailure::Connection(error.to_string()))?;
         for _ in 0..REDIRECTS {
+            self.addresses.check_url(&url).map_err(|refused| HttpFailure::Connection(refused.to_string()))?;
             self.watchdog.count_request(body.len());
             let request = self.client.request(self.method.clone(), url.clone()).headers(self.headers.clone());
             let request = if self.method == Method::POST { request.body(body.clone()) } else { request };

@@ -3,6 +3,7 @@
 //! Start with [`Repositories`]. Nothing is ever checked out, no configuration of the host is read, no prompt is shown, and
 //! nothing is written to a repository that is read in place.
 
+mod address;
 mod commit_id;
 mod dir_tree;
 mod error;
@@ -25,6 +26,7 @@ mod watch;
 mod watchdog;
 mod work;
 
+pub use address::{AddressPolicy, AddressRefused, LocalAddresses};
 pub use commit_id::{CommitId, NotACommitId};
 pub use dir_tree::DirTree;
 pub use error::{GitError, GitStep};
@@ -33,6 +35,7 @@ pub use options::{CredentialIdentity, GitOptions, OnDisk, Repository};
 pub use remedy::{Remedy, next_attempt};
 pub use repositories::{CommitMetadata, Repositories};
 pub use revision::RevisionName;
+pub use semver::{highest_version, is_constraint, is_version};
 pub use tree::{EntryId, EntryMode, SourceTree, TreeEntry, TreeError};
 pub use watch::{LocalWatch, watch_local};
 pub use watchdog::Traffic;

@@ -2,6 +2,8 @@ use std::{sync::Arc, time::Duration};
 
 use application_api::RepoUrl;
 
+use crate::AddressPolicy;
+
 /// Limits of everything that is done with repositories.
 #[derive(Clone, Debug)]
 pub struct GitOptions {
@@ -17,6 +19,8 @@ pub struct GitOptions {
     pub pack_limit: usize,
     /// What to do with a repository on this machine.
     pub on_disk: OnDisk,
+    /// Which addresses repositories may be at.
+    pub addresses: AddressPolicy,
 }
 
 impl Default for GitOptions {
@@ -28,6 +32,7 @@ impl Default for GitOptions {
             idle_timeout: Duration::from_secs(30),
             pack_limit: 24,
             on_disk: OnDisk::InPlace,
+            addresses: AddressPolicy::default(),
         }
     }
 }
@@ -57,7 +62,8 @@ impl CredentialIdentity {
         Self::default()
     }
 
-    pub(crate) fn as_str(&self) -> &str {
+    /// Returns the name.
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 }

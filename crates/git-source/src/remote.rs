@@ -30,7 +30,7 @@ use reqwest::Client;
 use tokio::runtime::Handle;
 
 use crate::{
-    GitError, GitStep,
+    AddressPolicy, GitError, GitStep,
     http::GitHttp,
     revision::{References, Tip},
     url::{Place, redacted},
@@ -47,6 +47,7 @@ pub(crate) struct Route {
     pub(crate) client: Client,
     pub(crate) runtime: Handle,
     pub(crate) watchdog: Arc<Watchdog>,
+    pub(crate) addresses: AddressPolicy,
 }
 
 /// A connection to a server, with the handshake done.
@@ -93,7 +94,12 @@ impl Remote {
         let url = url.map_err(|error| invalid(redacted(&route.url, &error.to_string())))?;
         let mut transport: Box<dyn Transport + Send> = match &route.place {
             Place::Http => {
-                let http = GitHttp::new(route.client.clone(), route.runtime.clone(), Arc::clone(&route.watchdog));
+                let http = GitHttp::new(
+                    route.client.clone(),
+                    route.runtime.clone(),
+                    Arc::clone(&route.watchdog),
+                    route.addresses.clone(),
+                );
                 Box::new(http::Transport::new_http(http, url, Protocol::V2, false))
             }
             Place::Disk(_) => {

@@ -120,6 +120,7 @@ impl Repositories {
                     client: self.client(&repository.url)?,
                     runtime: tokio::runtime::Handle::current(),
                     watchdog: Arc::clone(&watchdog),
+                    addresses: self.inner.options.addresses.clone(),
                     directory: self.inner.directory.join(directory_name(repository)),
                     place,
                 };
@@ -295,6 +296,7 @@ impl Repositories {
             .pool_idle_timeout(Duration::from_secs(30))
             .pool_max_idle_per_host(4)
             .redirect(reqwest::redirect::Policy::none())
+            .dns_resolver(self.inner.options.addresses.resolver())
             .build()
             .map_err(|error| unusable(format!("the HTTP client cannot be set up ({})", text(&error))))?;
         Ok(client.insert(built).clone())

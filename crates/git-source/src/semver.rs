@@ -203,6 +203,33 @@ fn comparisons(text: &str) -> Option<Vec<Span>> {
     (!spans.is_empty()).then_some(spans)
 }
 
+/// Tells whether a text is a version, such as `v1.2` or `1.2.3-rc.1`.
+pub fn is_version(text: &str) -> bool {
+    Version::parse(text).is_some()
+}
+
+/// Tells whether a text is a constraint on versions, such as `1.x` or `>=1.2, <2`, and no version.
+pub fn is_constraint(text: &str) -> bool {
+    Constraint::parse(text).is_some()
+}
+
+/// Finds the highest of some versions that a constraint allows; a version of that very text comes first. Pre-releases count only where
+/// the constraint names one. None when the text is no constraint, or allows none of them.
+pub fn highest_version<'a>(constraint: &str, versions: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let allowed = Constraint::parse(constraint)?;
+    let mut highest: Option<(Version, &str)> = None;
+    for text in versions {
+        if text == constraint {
+            return Some(text);
+        }
+        let Some(version) = Version::parse(text).filter(|version| allowed.allows(version)) else { continue };
+        if highest.as_ref().is_none_or(|(before, _)| version > *before) {
+            highest = Some((version, text));
+        }
+    }
+    highest.map(|(_, text)| text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

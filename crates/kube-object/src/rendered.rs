@@ -66,4 +66,12 @@ impl RenderedManifests {
         let digest = Digest::of_parts(texts.iter().map(|text| &**text));
         Self { objects, digest, input_key, warnings }
     }
+
+    /// Puts what several sources render to together, in the order of the sources.
+    pub fn joined(parts: &[Arc<Self>]) -> Self {
+        let objects = parts.iter().flat_map(|part| part.objects.iter().cloned()).collect();
+        let input_key = Digest::of_parts(parts.iter().map(|part| part.input_key.as_bytes().as_slice()));
+        let warnings = parts.iter().flat_map(|part| part.warnings.iter().cloned()).collect();
+        Self::new(objects, input_key, warnings)
+    }
 }

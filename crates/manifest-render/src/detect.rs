@@ -9,12 +9,6 @@ const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "K
 /// Refuses what the source's own fields ask for and is not built in. A disabled tool's source counts as a directory.
 pub(crate) fn refuse_declared(request: &RenderRequest) -> Result<(), RenderError> {
     let refused = |tool, why: &str| Err(RenderError::UnsupportedSource { tool, why: why.to_owned() });
-    if request.is_oci {
-        return refused(Tool::Oci, "spec.source.repoURL starts with oci://");
-    }
-    if !request.chart.is_empty() {
-        return refused(Tool::Helm, "spec.source.chart is set");
-    }
     if request.declared == Some(SourceType::Plugin) && request.is_enabled(&SourceType::Plugin) {
         return refused(Tool::Plugin, "spec.source.plugin is set");
     }
@@ -28,6 +22,9 @@ pub(crate) fn tool(
     directory: &str,
     request: &RenderRequest,
 ) -> Result<SourceType, RenderError> {
+    if !request.chart.is_empty() {
+        return Ok(SourceType::Helm);
+    }
     if let Some(declared) = &request.declared {
         return Ok(if request.is_enabled(declared) { declared.clone() } else { SourceType::Directory });
     }

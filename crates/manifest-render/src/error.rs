@@ -4,7 +4,8 @@ use application_api::{PatternError, SpecError};
 use git_source::{Remedy, TreeError};
 use kube_yaml::DecodeError;
 
-use crate::{FileProblem, WorkerFault};
+use crate::supplies::Unmet;
+use crate::{FileProblem, Need, WorkerFault};
 
 /// Rendering a source failed. Nothing may be concluded about the objects that it wants.
 #[derive(Debug, thiserror::Error)]
@@ -132,6 +133,27 @@ pub enum RenderError {
         /// The option.
         option: String,
     },
+    /// The dependencies of a chart cannot be told.
+    #[error("{chart}: {problem}")]
+    Dependencies {
+        /// Directory of the chart.
+        chart: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Things from elsewhere have to be got first, and the render tried again with them.
+    #[error("not got yet: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    Needs(Vec<Need>),
+    /// Something from elsewhere could not be got.
+    #[error("{need}: {message}")]
+    Unmet {
+        /// What.
+        need: Need,
+        /// Why.
+        message: String,
+        /// What to do about it.
+        remedy: Remedy,
+    },
     /// The worker that runs Helm and Kustomize gave no answer.
     #[error("{tool}: {source}")]
     Worker {
@@ -140,6 +162,9 @@ pub enum RenderError {
         /// What happened to it.
         source: WorkerFault,
     },
+    /// The render panicked.
+    #[error("rendering broke off, which is a defect: {0}")]
+    BrokeOff(String),
     /// The source is larger than allowed.
     #[error("{path}: {what} exceeds the limit of {limit}; {}", .what.advice())]
     Limit {
@@ -165,7 +190,8 @@ impl RenderError {
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Tree { source, .. } => source.remedy(),
-            Self::Worker { .. } => Remedy::Retry,
+            Self::Worker { .. } | Self::Needs(_) => Remedy::Retry,
+            Self::Unmet { remedy, .. } => *remedy,
             _ => Remedy::WaitForChange,
         }
     }
@@ -186,6 +212,13 @@ impl RenderError {
     /// Tells whether the render took more time or memory than is allowed, so that trying again soon would do harm.
     pub fn is_overrun(&self) -> bool {
         matches!(self, Self::Worker { source: WorkerFault::TimedOut(_) | WorkerFault::Memory(_), .. })
+    }
+}
+
+impl From<Unmet> for RenderError {
+    fn from(unmet: Unmet) -> Self {
+        let Unmet { need, message, remedy } = unmet;
+        Self::Unmet { need, message, remedy }
     }
 }
 
@@ -263,8 +296,6 @@ pub enum Tool {
     Jsonnet,
     /// Config management plugins.
     Plugin,
-    /// Artifacts of an OCI registry.
-    Oci,
 }
 
 impl fmt::Display for Tool {
@@ -274,7 +305,6 @@ impl fmt::Display for Tool {
             Self::Kustomize => "Kustomize",
             Self::Jsonnet => "Jsonnet",
             Self::Plugin => "a config management plugin",
-            Self::Oci => "OCI",
         })
     }
 }

@@ -4,11 +4,13 @@ use application_api::{ApplicationSourceHelm, HelmParameter};
 use git_source::EntryMode;
 use globset::GlobBuilder;
 
+use crate::RenderError;
 use crate::build_env::BuildEnv;
 use crate::lookups::Recorder;
+use crate::supplies::{Need, Wants};
 use crate::symlinks::{Resolved, join, resolve};
+use crate::tools::ToolSource;
 use crate::worker::{HelmFile, HelmJob, HelmValue};
-use crate::{RenderContext, RenderError, RenderLimits};
 
 /// What is wrong with the reference to a values file or a parameter's file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,34 +33,41 @@ pub enum FileProblem {
     /// It is a URL of a scheme that the settings do not allow.
     #[error("URLs of scheme {0} are not allowed (helm.valuesFileSchemes in argocd-cm)")]
     Scheme(String),
-    /// It is a URL.
-    #[error("values files from URLs are not supported yet; commit the file")]
-    Remote,
-    /// It names a source that there is none of.
+    /// It names a source, and none has a name; the words are Argo CD's.
     #[error("source referenced {0:?}, but no source has a 'ref' field defined")]
-    UnknownRef(String),
+    NoRefs(String),
+    /// It names a source that there is none of; the words are Argo CD's.
+    #[error("source referenced {name:?}, which is not one of the available sources ({available})")]
+    UnknownRef {
+        /// The name, with its dollar sign.
+        name: String,
+        /// Those that there are.
+        available: String,
+    },
 }
 
-/// Makes the request to render the chart in a directory.
+/// Makes the request to render the chart in a directory. What has to be got first is added to `wants`.
 pub(crate) fn job(
     recorder: &mut Recorder<'_>,
-    directory: &str,
     options: &ApplicationSourceHelm,
-    context: &RenderContext,
+    source: &ToolSource<'_>,
     env: &mut BuildEnv<'_>,
-    limits: &RenderLimits,
+    wants: &mut Wants,
 ) -> Result<HelmJob, RenderError> {
+    let ToolSource { directory, context, .. } = *source;
     refuse(options)?;
     // Release, namespace and versions are always rendered with.
     env.used.application = true;
     env.used.cluster |= options.kube_version.is_empty() || options.api_versions.is_empty();
-    let mut files = Files { recorder, directory, ignores_missing: options.ignore_missing_value_files, limits };
-    let value_files = files.value_files(&options.value_files, env)?;
-    let file_parameters = options.file_parameters.iter().map(|parameter| {
-        let path = files.one(&env.expand(&parameter.path))?;
-        Ok(HelmFile { name: parameter.name.clone(), path })
-    });
-    let file_parameters = file_parameters.collect::<Result<_, RenderError>>()?;
+    let ignores_missing = options.ignore_missing_value_files;
+    let mut files = Files { recorder, source, ignores_missing, env, wants };
+    let value_files = files.value_files(&options.value_files)?;
+    let mut file_parameters = Vec::new();
+    for parameter in &options.file_parameters {
+        let place = files.place(&parameter.path)?;
+        let path = files.one(&place)?;
+        file_parameters.extend(path.map(|path| HelmFile { name: parameter.name.clone(), path }));
+    }
     let kube_version = first_set(&options.kube_version, context.cluster.kube_version());
     let api_versions = &options.api_versions;
     Ok(HelmJob {
@@ -74,6 +83,7 @@ pub(crate) fn job(
         skip_crds: options.skip_crds,
         skip_tests: options.skip_tests,
         skip_schema_validation: options.skip_schema_validation,
+        dependencies: Vec::new(),
     })
 }
 
@@ -84,7 +94,8 @@ fn refuse(options: &ApplicationSourceHelm) -> Result<(), RenderError> {
     }
 }
 
-fn first_set(given: &str, otherwise: &str) -> String {
+/// Returns the first of two texts that says something.
+pub(crate) fn first_set(given: &str, otherwise: &str) -> String {
     if given.is_empty() { otherwise } else { given }.to_owned()
 }
 
@@ -119,37 +130,45 @@ fn escaped(value: &str) -> String {
 }
 
 /// Finds the files that a source refers to.
-struct Files<'a, 'tree> {
+struct Files<'a, 'tree, 'env> {
     recorder: &'a mut Recorder<'tree>,
-    directory: &'a str,
+    source: &'a ToolSource<'a>,
     ignores_missing: bool,
-    limits: &'a RenderLimits,
+    env: &'a mut BuildEnv<'env>,
+    wants: &'a mut Wants,
 }
 
-impl Files<'_, '_> {
+/// A file that a source refers to.
+struct Place {
+    /// As written, variables replaced.
+    written: String,
+    /// Where it is; none while it has to be got from elsewhere.
+    path: Option<String>,
+    is_glob: bool,
+}
+
+impl Files<'_, '_, '_> {
     /// Finds values files in the order in which they count: a file that is named keeps its place, globs leave it out.
-    fn value_files(&mut self, written: &[String], env: &mut BuildEnv<'_>) -> Result<Vec<String>, RenderError> {
-        let written: Vec<String> = written.iter().map(|file| env.expand(file)).collect();
-        let mut named = Vec::new();
-        for file in written.iter().filter(|file| !is_glob(file)) {
-            named.push(self.path(file)?);
-        }
+    fn value_files(&mut self, written: &[String]) -> Result<Vec<String>, RenderError> {
+        let places = written.iter().map(|file| self.place(file)).collect::<Result<Vec<_>, _>>()?;
+        let named: Vec<&String> =
+            places.iter().filter(|place| !place.is_glob).filter_map(|place| place.path.as_ref()).collect();
         let mut files: Vec<String> = Vec::new();
-        for file in &written {
-            if !is_glob(file) {
-                match self.one(file) {
+        for place in &places {
+            if !place.is_glob {
+                match self.one(place) {
                     Err(RenderError::File { problem: FileProblem::Missing, .. }) if self.ignores_missing => {}
-                    found => files.push(found?),
+                    found => files.extend(found?),
                 }
                 continue;
             }
-            let matches = self.matches(file)?;
+            let matches = self.matches(place)?;
             if matches.is_empty() && !self.ignores_missing {
-                return failed(file, FileProblem::NoMatch(file.clone()));
+                return failed(&place.written, FileProblem::NoMatch(place.written.clone()));
             }
             for path in matches {
                 let path_in_tree = format!("/{path}");
-                if !named.contains(&path) && !files.contains(&path_in_tree) {
+                if !named.contains(&&path) && !files.contains(&path_in_tree) {
                     files.push(path_in_tree);
                 }
             }
@@ -157,37 +176,82 @@ impl Files<'_, '_> {
         Ok(files)
     }
 
-    /// Finds one file.
-    fn one(&mut self, file: &str) -> Result<String, RenderError> {
-        let path = self.path(file)?;
-        match resolve(self.recorder, &path)? {
-            Resolved::Found(_, EntryMode::Directory | EntryMode::Submodule, _) => failed(file, FileProblem::Directory),
-            Resolved::Found(..) => Ok(format!("/{path}")),
-            Resolved::Missing(_) => failed(file, FileProblem::Missing),
+    /// Finds one file; none while it has to be got.
+    fn one(&mut self, place: &Place) -> Result<Option<String>, RenderError> {
+        let Some(path) = &place.path else { return Ok(None) };
+        match resolve(self.recorder, path)? {
+            Resolved::Found(_, EntryMode::Directory | EntryMode::Submodule, _) => {
+                failed(&place.written, FileProblem::Directory)
+            }
+            Resolved::Found(..) => Ok(Some(format!("/{path}"))),
+            Resolved::Missing(_) => failed(&place.written, FileProblem::Missing),
         }
     }
 
-    /// Returns the path in the repository of what is written: absolute from its root, else from the chart.
-    fn path(&self, file: &str) -> Result<String, RenderError> {
-        if let Some((scheme, _)) = file.split_once("://") {
-            return match scheme {
-                "http" | "https" => failed(file, FileProblem::Remote),
-                scheme => failed(file, FileProblem::Scheme(scheme.to_owned())),
+    /// Finds out where what is written is: in another source after `$name`, at a URL, from the root of the repository after `/`, else
+    /// from the chart.
+    fn place(&mut self, raw: &str) -> Result<Place, RenderError> {
+        let elsewhere = self.source.elsewhere;
+        if let Some(reference) = raw.strip_prefix('$')
+            && let Some(refs) = &elsewhere.refs
+        {
+            let (name, rest) = reference.split_once('/').unwrap_or((reference, ""));
+            let Some(mount) = elsewhere.ref_path(name) else {
+                let name = format!("${name}");
+                return failed(
+                    raw,
+                    match refs.is_empty() {
+                        true => FileProblem::NoRefs(name),
+                        false => FileProblem::UnknownRef {
+                            name,
+                            available: refs.keys().map(|known| format!("${known}")).collect::<Vec<_>>().join(", "),
+                        },
+                    },
+                );
             };
+            let rest = self.env.expand(rest);
+            let Some(below) = join("", &rest) else { return failed(raw, FileProblem::OutsideRoot) };
+            return Ok(Place {
+                written: raw.to_owned(),
+                path: Some(format!("{mount}/{below}")),
+                is_glob: is_glob(&rest),
+            });
         }
-        let joined = match file.strip_prefix('/') {
+        let written = self.env.expand(raw);
+        if let Some((scheme, _)) = written.split_once("://") {
+            if !self.source.request.value_file_schemes.iter().any(|allowed| allowed.eq_ignore_ascii_case(scheme)) {
+                return failed(&written, FileProblem::Scheme(scheme.to_owned()));
+            }
+            let path = self.remote(&written)?;
+            return Ok(Place { written, path, is_glob: false });
+        }
+        let joined = match written.strip_prefix('/') {
             Some(from_root) => join("", from_root),
-            None => join(self.directory, file),
+            None => join(self.source.directory, &written),
         };
-        joined.map_or_else(|| failed(file, FileProblem::OutsideRoot), Ok)
+        let Some(path) = joined else { return failed(&written, FileProblem::OutsideRoot) };
+        Ok(Place { is_glob: is_glob(&written), path: Some(path), written })
+    }
+
+    /// Returns where a file from a URL is; none while it has to be got.
+    fn remote(&mut self, url: &str) -> Result<Option<String>, RenderError> {
+        let need = Need::File(url.into());
+        match self.source.elsewhere.path_of(&need) {
+            Some(Ok(path)) => Ok(Some(path)),
+            Some(Err(unmet)) => Err(unmet.into()),
+            None => {
+                self.wants.add(need);
+                Ok(None)
+            }
+        }
     }
 
     /// Finds the files that a glob matches, by name; `*` stays within a directory, `**` does not.
-    fn matches(&mut self, file: &str) -> Result<Vec<String>, RenderError> {
-        let pattern = self.path(file)?;
+    fn matches(&mut self, place: &Place) -> Result<Vec<String>, RenderError> {
+        let Some(pattern) = &place.path else { return Ok(Vec::new()) };
         let unreadable = |error: globset::Error| FileProblem::Glob(error.kind().to_string());
-        let glob = GlobBuilder::new(&pattern).literal_separator(true).build();
-        let glob = glob.or_else(|error| failed(file, unreadable(error)))?.compile_matcher();
+        let glob = GlobBuilder::new(pattern).literal_separator(true).build();
+        let glob = glob.or_else(|error| failed(&place.written, unreadable(error)))?.compile_matcher();
         let fixed = pattern.split('/').take_while(|part| !is_glob(part)).collect::<Vec<_>>().join("/");
         let mut found = Vec::new();
         if let Resolved::Found(top, EntryMode::Directory, _) = resolve(self.recorder, &fixed)? {
@@ -197,7 +261,7 @@ impl Files<'_, '_> {
                 for (name, entry) in self.recorder.list_unrecorded(&at)? {
                     let [child, path] = [&at, &shown].map(|directory| join(directory, &name).unwrap_or_default());
                     match entry.mode {
-                        EntryMode::Directory if depth < self.limits.depth => {
+                        EntryMode::Directory if depth < self.source.request.limits.depth => {
                             directories.push((child, path, depth + 1));
                         }
                         EntryMode::Directory | EntryMode::Submodule => {}

@@ -6,7 +6,7 @@ use crate::build_env::BuildEnv;
 use crate::context::ContextUse;
 use crate::lookups::Recorder;
 use crate::symlinks::join;
-use crate::tools::{ToolSource, ask};
+use crate::tools::{ToolSource, ask, refused};
 use crate::worker::{Job, JsonnetJob, JsonnetValue};
 use crate::{FileProblem, RenderError, Tool};
 
@@ -38,5 +38,7 @@ pub(crate) fn evaluate(
     used.revision |= env.used.revision;
     let mut job = Job::new(source.workers);
     job.jsonnet = Some(JsonnetJob { path: format!("/{file}"), ext_vars, tlas, libs });
-    Ok(ask(recorder, source, Tool::Jsonnet, &job)?.output)
+    let answer = ask(recorder, source, Tool::Jsonnet, &job)?;
+    let rendered = answer.map_err(|failed| refused(Tool::Jsonnet, failed, source.directory, &job))?;
+    Ok(rendered.output)
 }

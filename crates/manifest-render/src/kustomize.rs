@@ -6,26 +6,38 @@ use application_api::{ApplicationSourceKustomize, IntOrString};
 use git_source::EntryMode;
 use serde_json::Value;
 
+use crate::RenderError;
 use crate::build_env::BuildEnv;
+use crate::helm::first_set;
 use crate::lookups::Recorder;
 use crate::symlinks::{Resolved, join, resolve};
-use crate::worker::{KustomizeJob, KustomizePatch};
-use crate::{RenderContext, RenderError};
+use crate::tools::ToolSource;
+use crate::worker::{InflationJob, KustomizeJob, KustomizePatch};
 
 /// Makes the request to build the kustomization in a directory.
 pub(crate) fn job(
     recorder: &mut Recorder<'_>,
-    directory: &str,
     options: &ApplicationSourceKustomize,
-    context: &RenderContext,
+    source: &ToolSource<'_>,
     env: &mut BuildEnv<'_>,
 ) -> Result<KustomizeJob, RenderError> {
+    let ToolSource { directory, context, .. } = *source;
     if !options.version.is_empty() {
         let version = options.version.clone();
         return Err(RenderError::ToolVersion { field: "kustomize.version", version });
     }
     env.used.kustomize_options = true;
-    let load_restrictions = load_restrictions(&context.kustomize_build_options)?;
+    let BuildOptions { load_restrictions, inflates } = build_options(&context.kustomize_build_options)?;
+    env.used.cluster |= inflates && (options.kube_version.is_empty() || options.api_versions.is_empty());
+    let helm = inflates.then(|| InflationJob {
+        kube_version: first_set(&options.kube_version, context.cluster.kube_version()),
+        api_versions: if options.api_versions.is_empty() {
+            context.cluster.api_versions()
+        } else {
+            &options.api_versions
+        }
+        .to_vec(),
+    });
     let mut edits = edits(options, env);
     edits.extend(components(recorder, directory, options)?);
     Ok(KustomizeJob {
@@ -34,6 +46,8 @@ pub(crate) fn job(
         patches: options.patches.iter().map(patch).collect(),
         load_restrictions,
         remotes: BTreeMap::new(),
+        helm,
+        charts: BTreeMap::new(),
     })
 }
 
@@ -133,9 +147,17 @@ fn patch(patch: &application_api::KustomizePatch) -> KustomizePatch {
     KustomizePatch { path: patch.path.clone(), patch: patch.patch.clone(), target, options }
 }
 
+/// Options of `kustomize build`.
+struct BuildOptions {
+    load_restrictions: &'static str,
+    /// Whether charts are rendered (`--enable-helm`).
+    inflates: bool,
+}
+
 /// Reads what the settings add to `kustomize build`.
-fn load_restrictions(options: &[String]) -> Result<&'static str, RenderError> {
+fn build_options(options: &[String]) -> Result<BuildOptions, RenderError> {
     let mut restrictions = "rootOnly";
+    let mut inflates = false;
     let mut words = options.iter().map(String::as_str);
     while let Some(word) = words.next() {
         let (name, value) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
@@ -145,12 +167,11 @@ fn load_restrictions(options: &[String]) -> Result<&'static str, RenderError> {
                 Some("LoadRestrictionsRootOnly" | "rootOnly") => restrictions = "rootOnly",
                 _ => return Err(RenderError::BuildOption { option: word.to_owned() }),
             },
-            // Whether charts are inflated is for the kustomization that has some to fail on.
-            "--enable-helm" => {}
+            "--enable-helm" => inflates = value != Some("false"),
             _ => return Err(RenderError::BuildOption { option: word.to_owned() }),
         }
     }
-    Ok(restrictions)
+    Ok(BuildOptions { load_restrictions: restrictions, inflates })
 }
 
 #[cfg(test)]

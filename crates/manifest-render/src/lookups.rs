@@ -5,28 +5,29 @@ use kube_object::Digest;
 
 use crate::context::ContextUse;
 use crate::files::Extensions;
+use crate::supplies::split_mount;
 use crate::{Counted, RenderContext, RenderError};
 
 /// Everything that a render looked up in a tree, by the ids of what was found. Sorted by path; kept of every Application.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LookUps {
     /// What is at a path, or that nothing is.
-    entries: Box<[(Box<str>, Option<TreeEntry>)]>,
+    pub(crate) entries: Box<[(Box<str>, Option<TreeEntry>)]>,
     /// Directories of which every file below counts.
-    trees: Box<[(Box<str>, EntryId)]>,
+    pub(crate) trees: Box<[(Box<str>, EntryId)]>,
     /// Directories of which the files directly inside count.
-    listings: Box<[(Box<str>, Listing)]>,
+    pub(crate) listings: Box<[(Box<str>, Listing)]>,
     /// Paths of which it only counts that a directory is there.
-    directories: Box<[Box<str>]>,
+    pub(crate) directories: Box<[Box<str>]>,
     /// What was used beside the files; none when nothing was.
-    context: Option<Box<(ContextUse, Digest)>>,
+    pub(crate) context: Option<Box<(ContextUse, Digest)>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Listing {
-    directory: EntryId,
-    extensions: Extensions,
-    files: Digest,
+pub(crate) struct Listing {
+    pub(crate) directory: EntryId,
+    pub(crate) extensions: Extensions,
+    pub(crate) files: Digest,
 }
 
 impl LookUps {
@@ -142,8 +143,15 @@ fn described(entry: &TreeEntry) -> Vec<u8> {
     [&[mode], entry.id.as_bytes()].concat()
 }
 
-/// A tree that remembers what it was asked.
+/// A tree, with others mounted in it, that remembers what it was asked.
 pub(crate) struct Recorder<'a> {
+    own: Record<'a>,
+    /// By path.
+    mounts: BTreeMap<String, Record<'a>>,
+}
+
+/// What one tree was asked.
+struct Record<'a> {
     tree: &'a dyn SourceTree,
     entries: BTreeMap<Box<str>, Option<TreeEntry>>,
     trees: BTreeMap<Box<str>, EntryId>,
@@ -153,6 +161,116 @@ pub(crate) struct Recorder<'a> {
 
 impl<'a> Recorder<'a> {
     pub(crate) fn new(tree: &'a dyn SourceTree) -> Self {
+        Self { own: Record::new(tree), mounts: BTreeMap::new() }
+    }
+
+    /// Shows another tree at a path; what that has there of its own is hidden.
+    pub(crate) fn mount(&mut self, path: String, tree: &'a dyn SourceTree) {
+        self.mounts.insert(path, Record::new(tree));
+    }
+
+    /// Makes a recorder of the same trees, for look-ups that need not be recorded.
+    pub(crate) fn aside(&self) -> Self {
+        let mounts = self.mounts.iter().map(|(path, record)| (path.clone(), Record::new(record.tree)));
+        Self { own: Record::new(self.own.tree), mounts: mounts.collect() }
+    }
+
+    /// Returns the mount that a path is in; none for the tree itself.
+    pub(crate) fn mount_of<'p>(&self, path: &'p str) -> Option<&'p str> {
+        split_mount(path).map(|(mount, _)| mount).filter(|mount| self.mounts.contains_key(*mount))
+    }
+
+    fn at<'s, 'p>(&'s self, path: &'p str) -> (&'s Record<'a>, &'p str) {
+        let mounted = split_mount(path).and_then(|(mount, below)| Some((self.mounts.get(mount)?, below)));
+        mounted.unwrap_or((&self.own, path))
+    }
+
+    fn at_mut<'s, 'p>(&'s mut self, path: &'p str) -> (&'s mut Record<'a>, &'p str) {
+        match split_mount(path).filter(|(mount, _)| self.mounts.contains_key(*mount)) {
+            Some((mount, below)) => (self.mounts.get_mut(mount).expect("it is there, as was asked above"), below),
+            None => (&mut self.own, path),
+        }
+    }
+
+    /// Ends the recording, with what of the context was used beside the files: look-ups in the tree itself, and in each mounted one
+    /// that was asked anything.
+    pub(crate) fn into_lookups(
+        self,
+        context: &RenderContext,
+        used: ContextUse,
+    ) -> (LookUps, BTreeMap<String, LookUps>) {
+        let uses_any = used != ContextUse::default();
+        let mut own = self.own.into_lookups();
+        own.context = uses_any.then(|| Box::new((used, context.digest(used))));
+        let mounted = self.mounts.into_iter().map(|(path, record)| (path, record.into_lookups()));
+        (own, mounted.filter(|(_, lookups)| *lookups != LookUps::default()).collect())
+    }
+
+    /// Looks up what is at a path.
+    pub(crate) fn entry(&mut self, path: &str) -> Result<Option<TreeEntry>, RenderError> {
+        let (record, below) = self.at_mut(path);
+        record.entry(below).map_err(|source| failed(path, source))
+    }
+
+    /// Notes that a path is a directory, whatever is in it.
+    pub(crate) fn directory(&mut self, path: &str) {
+        let (record, below) = self.at_mut(path);
+        record.directory(below);
+    }
+
+    /// Lists a directory of which everything below counts.
+    pub(crate) fn list_all(&mut self, path: &str) -> Result<Vec<(String, TreeEntry)>, RenderError> {
+        let (record, below) = self.at_mut(path);
+        record.list_all(below).map_err(|source| failed(path, source))
+    }
+
+    /// Lists a directory that is recorded otherwise.
+    pub(crate) fn list_unrecorded(&self, path: &str) -> Result<Vec<(String, TreeEntry)>, RenderError> {
+        let (record, below) = self.at(path);
+        record.tree.list(below).map_err(|source| failed(path, source))
+    }
+
+    /// Reads a file of at most `limit` bytes.
+    pub(crate) fn content(&self, path: &str, entry: &TreeEntry, limit: u64) -> Result<Vec<u8>, RenderError> {
+        self.at(path).0.tree.blob(entry, limit).map_err(|source| match source {
+            TreeError::TooLarge { .. } => RenderError::Limit { path: path.to_owned(), what: Counted::ToolBytes, limit },
+            source => failed(path, source),
+        })
+    }
+
+    /// Looks up what is at a path of which only the kind matters, or that a listing covers.
+    pub(crate) fn unrecorded_entry(&self, path: &str) -> Result<Option<TreeEntry>, RenderError> {
+        let (record, below) = self.at(path);
+        record.tree.entry(below).map_err(|source| failed(path, source))
+    }
+
+    /// Reads the target of a symbolic link.
+    pub(crate) fn link_target(&self, path: &str, link: &TreeEntry) -> Result<String, RenderError> {
+        const LONGEST: u64 = 4096;
+        let target = self.at(path).0.tree.blob(link, LONGEST).map_err(|source| failed(path, source))?;
+        Ok(String::from_utf8_lossy(&target).into_owned())
+    }
+
+    /// Lists a directory of which the files directly inside count.
+    pub(crate) fn list(&mut self, path: &str, extensions: Extensions) -> Result<Vec<(String, TreeEntry)>, RenderError> {
+        let (record, below) = self.at_mut(path);
+        record.list(below, extensions).map_err(|source| failed(path, source))
+    }
+
+    /// Lists a directory of which every file below counts; `top` is the first one of the walk, and of the same tree.
+    pub(crate) fn list_below(
+        &mut self,
+        top: &str,
+        path: &str,
+        extensions: Extensions,
+    ) -> Result<Vec<(String, TreeEntry)>, RenderError> {
+        let (record, below) = self.at_mut(path);
+        record.list_below(below, extensions, path == top).map_err(|source| failed(path, source))
+    }
+}
+
+impl<'a> Record<'a> {
+    fn new(tree: &'a dyn SourceTree) -> Self {
         Self {
             tree,
             entries: BTreeMap::new(),
@@ -162,26 +280,18 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Makes a recorder of the same tree, for look-ups that need not be recorded.
-    pub(crate) fn aside(&self) -> Self {
-        Self::new(self.tree)
-    }
-
-    /// Ends the recording, with what of the context was used beside the files.
-    pub(crate) fn into_lookups(self, context: &RenderContext, used: ContextUse) -> LookUps {
-        let uses_any = used != ContextUse::default();
+    fn into_lookups(self) -> LookUps {
         LookUps {
             entries: self.entries.into_iter().collect(),
             trees: self.trees.into_iter().collect(),
             listings: self.listings.into_iter().collect(),
             directories: self.directories.into_iter().collect(),
-            context: uses_any.then(|| Box::new((used, context.digest(used)))),
+            context: None,
         }
     }
 
-    /// Looks up what is at a path.
-    pub(crate) fn entry(&mut self, path: &str) -> Result<Option<TreeEntry>, RenderError> {
-        let entry = self.unrecorded_entry(path)?;
+    fn entry(&mut self, path: &str) -> Result<Option<TreeEntry>, TreeError> {
+        let entry = self.tree.entry(path)?;
         if !self.is_covered(path) {
             self.entries.insert(path.into(), entry);
         }
@@ -195,80 +305,46 @@ impl<'a> Recorder<'a> {
         covers_contents(self.tree) && self.trees.keys().any(|tree| is_above(tree))
     }
 
-    /// Notes that a path is a directory, whatever is in it.
-    pub(crate) fn directory(&mut self, path: &str) {
+    fn directory(&mut self, path: &str) {
         if !path.is_empty() && !self.is_covered(path) {
             self.directories.insert(path.into());
         }
     }
 
-    /// Lists a directory of which everything below counts.
-    pub(crate) fn list_all(&mut self, path: &str) -> Result<Vec<(String, TreeEntry)>, RenderError> {
+    fn list_all(&mut self, path: &str) -> Result<Vec<(String, TreeEntry)>, TreeError> {
         if !self.is_covered(path)
-            && let Some(directory) = directory_id(self.tree, path).map_err(|source| failed(path, source))?
+            && let Some(directory) = directory_id(self.tree, path)?
         {
             self.trees.insert(path.into(), directory);
         }
-        self.list_unrecorded(path)
+        self.tree.list(path)
     }
 
-    /// Lists a directory that is recorded otherwise.
-    pub(crate) fn list_unrecorded(&self, path: &str) -> Result<Vec<(String, TreeEntry)>, RenderError> {
-        self.tree.list(path).map_err(|source| failed(path, source))
-    }
-
-    /// Reads a file of at most `limit` bytes.
-    pub(crate) fn content(&self, path: &str, entry: &TreeEntry, limit: u64) -> Result<Vec<u8>, RenderError> {
-        self.tree.blob(entry, limit).map_err(|source| match source {
-            TreeError::TooLarge { .. } => RenderError::Limit { path: path.to_owned(), what: Counted::ToolBytes, limit },
-            source => failed(path, source),
-        })
-    }
-
-    /// Looks up what is at a path of which only the kind matters, or that a listing covers.
-    pub(crate) fn unrecorded_entry(&self, path: &str) -> Result<Option<TreeEntry>, RenderError> {
-        self.tree.entry(path).map_err(|source| RenderError::Tree { path: path.to_owned(), source })
-    }
-
-    /// Reads the target of a symbolic link.
-    pub(crate) fn link_target(&self, path: &str, link: &TreeEntry) -> Result<String, RenderError> {
-        const LONGEST: u64 = 4096;
-        let target =
-            self.tree.blob(link, LONGEST).map_err(|source| RenderError::Tree { path: path.to_owned(), source })?;
-        Ok(String::from_utf8_lossy(&target).into_owned())
-    }
-
-    /// Lists a directory of which the files directly inside count.
-    pub(crate) fn list(&mut self, path: &str, extensions: Extensions) -> Result<Vec<(String, TreeEntry)>, RenderError> {
-        let failed = |source| RenderError::Tree { path: path.to_owned(), source };
-        let entries = self.tree.list(path).map_err(failed)?;
-        if let Some(directory) = directory_id(self.tree, path).map_err(failed)? {
+    fn list(&mut self, path: &str, extensions: Extensions) -> Result<Vec<(String, TreeEntry)>, TreeError> {
+        let entries = self.tree.list(path)?;
+        if let Some(directory) = directory_id(self.tree, path)? {
             let files = files_digest(&entries, extensions);
             self.listings.insert(path.into(), Listing { directory, extensions, files });
         }
         Ok(entries)
     }
 
-    /// Lists a directory of which every file below counts; `top` is the first one of the walk.
-    pub(crate) fn list_below(
+    fn list_below(
         &mut self,
-        top: &str,
         path: &str,
         extensions: Extensions,
-    ) -> Result<Vec<(String, TreeEntry)>, RenderError> {
-        let failed = |source| RenderError::Tree { path: path.to_owned(), source };
+        is_top: bool,
+    ) -> Result<Vec<(String, TreeEntry)>, TreeError> {
         if !covers_contents(self.tree) {
             // The directories inside count as well, which a listing leaves out.
-            if let Some(directory) = directory_id(self.tree, path).map_err(failed)? {
+            if let Some(directory) = directory_id(self.tree, path)? {
                 self.trees.insert(path.into(), directory);
             }
             return self.list(path, extensions);
         }
-        if path == top
-            && let Some(directory) = directory_id(self.tree, path).map_err(failed)?
-        {
+        if is_top && let Some(directory) = directory_id(self.tree, path)? {
             self.trees.insert(path.into(), directory);
         }
-        self.tree.list(path).map_err(failed)
+        self.tree.list(path)
     }
 }

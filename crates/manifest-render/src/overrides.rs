@@ -18,7 +18,7 @@ pub(crate) fn apply(
 ) -> Result<Option<RenderRequest>, RenderError> {
     let mut merged: Option<Value> = None;
     let mut last = String::new();
-    for name in [".argocd-source.yaml".to_owned(), format!(".argocd-source-{}.yaml", request.app_name)] {
+    for name in [".argocd-source.yaml".to_owned(), override_file(&request.app_name)] {
         // A name with a slash is no file name.
         let Some(path) = join(directory, &name).filter(|_| !request.app_name.contains('/')) else { continue };
         let Some(patch) = read(recorder, &path, request)? else { continue };
@@ -39,13 +39,18 @@ pub(crate) fn apply(
     let changed = RenderRequest::from_source(&source, &request.app_name);
     let changed = changed.map_err(|error| failed(&last, error.to_string()))?;
     Ok(Some(RenderRequest {
-        is_oci: request.is_oci,
+        value_file_schemes: request.value_file_schemes.clone(),
         disabled_tools: request.disabled_tools.clone(),
         hidden_directories: request.hidden_directories,
         contents: request.contents,
         limits: request.limits,
         ..changed
     }))
+}
+
+/// Returns the name of the override file of an Application.
+pub(crate) fn override_file(app_name: &str) -> String {
+    format!(".argocd-source-{app_name}.yaml")
 }
 
 fn source_of(request: &RenderRequest) -> ApplicationSource {

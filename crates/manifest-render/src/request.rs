@@ -1,9 +1,14 @@
+use std::sync::{Arc, LazyLock};
+
 use application_api::{
     ApplicationSource, ApplicationSourceDirectory, ApplicationSourceHelm, ApplicationSourceKustomize, SourceType,
 };
 use kube_object::Digest;
 
 use crate::{RenderError, RenderLimits};
+
+/// Schemes that URLs of values files may have where no setting says otherwise.
+static USUAL_SCHEMES: LazyLock<Arc<[String]>> = LazyLock::new(|| ["https", "http"].map(str::to_owned).into());
 
 /// What to render, apart from the files themselves.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,8 +32,8 @@ pub struct RenderRequest {
     pub declared: Option<SourceType>,
     /// Name of a Helm chart.
     pub chart: String,
-    /// Whether the source is an artifact of an OCI registry.
-    pub is_oci: bool,
+    /// Schemes that URLs of values files may have.
+    pub value_file_schemes: Arc<[String]>,
     /// Tools that the settings turn off; their files count as plain files.
     pub disabled_tools: Vec<SourceType>,
     /// Whether directories whose name starts with a dot are read.
@@ -70,7 +75,7 @@ impl RenderRequest {
             app_name: app_name.to_owned(),
             declared: None,
             chart: String::new(),
-            is_oci: false,
+            value_file_schemes: Arc::clone(&USUAL_SCHEMES),
             disabled_tools: Vec::new(),
             hidden_directories: HiddenDirectories::default(),
             contents: Contents::default(),
@@ -86,7 +91,6 @@ impl RenderRequest {
             helm: source.helm.clone(),
             kustomize: source.kustomize.clone(),
             chart: source.chart.clone(),
-            is_oci: source.is_oci(),
             contents: if only_referred_to { Contents::Nothing } else { Contents::Manifests },
             ..Self::directory(&source.path, source.directory.as_deref().cloned().unwrap_or_default(), app_name)
         })
@@ -96,8 +100,9 @@ impl RenderRequest {
         !self.disabled_tools.contains(tool)
     }
 
-    /// Digests what decides about the output beside the files. Limits do not: they only make errors.
-    pub(crate) fn digest(&self) -> [u8; 32] {
+    /// Digests what decides about the output beside the files. Limits do not: they only make errors; the name of the Application does
+    /// by the files that it names.
+    pub fn digest(&self) -> [u8; 32] {
         let flag = |set: bool| if set { &b"1"[..] } else { b"0" };
         let directory = &self.directory;
         // Both are plain data: they always have a JSON.
@@ -114,6 +119,8 @@ impl RenderRequest {
             flag(self.contents == Contents::Nothing),
             self.declared.as_ref().map_or("", SourceType::as_str).as_bytes(),
             disabled.join(",").as_bytes(),
+            self.chart.as_bytes(),
+            self.value_file_schemes.join(",").as_bytes(),
             &helm,
             &kustomize,
         ])

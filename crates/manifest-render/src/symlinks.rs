@@ -25,7 +25,8 @@ pub(crate) fn resolve(recorder: &mut Recorder<'_>, path: &str) -> Result<Resolve
             });
         };
         let target = check_bounds(recorder, &link, &entry)?;
-        at = join(&target, &rest).ok_or_else(|| RenderError::OutOfBoundsSymlink { file: link.clone() })?;
+        let leads = join(&target, &rest).filter(|at| recorder.mount_of(at) == recorder.mount_of(&link));
+        at = leads.ok_or_else(|| RenderError::OutOfBoundsSymlink { file: link.clone() })?;
     }
     Err(RenderError::SymlinkLoop { file: path.to_owned(), most: MOST_LINKS })
 }
@@ -39,7 +40,9 @@ pub(crate) fn check_bounds(recorder: &Recorder<'_>, link: &str, entry: &TreeEntr
     if target.starts_with('/') {
         return Err(out_of_bounds());
     }
-    join(parent(link).unwrap_or_default(), &target).ok_or_else(out_of_bounds)
+    let leads = join(parent(link).unwrap_or_default(), &target);
+    // What is mounted ends at its own root.
+    leads.filter(|at| recorder.mount_of(at) == recorder.mount_of(link)).ok_or_else(out_of_bounds)
 }
 
 /// Finds the first component of a path that is a link: its path, itself, and what follows it.

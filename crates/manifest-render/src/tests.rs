@@ -30,7 +30,7 @@ fn request(directory: ApplicationSourceDirectory) -> RenderRequest {
 /// Renders where there is no worker.
 fn render(tree: &dyn SourceTree, request: &RenderRequest) -> Result<Render, RenderError> {
     let workers = RenderWorkers::new(WorkerOptions::new("/no/worker".into()), |_| {});
-    super::render(tree, request, &RenderContext::default(), &workers)
+    super::render(tree, request, &RenderContext::default(), &Elsewhere::default(), &workers)
 }
 
 /// Returns `file:line name` of every object, or the error.
@@ -285,9 +285,7 @@ fn sources_of_other_tools_are_refused_by_name() {
     check(&chart, &RenderRequest { declared: Some(SourceType::Directory), ..top.clone() }, None);
     check(&chart, &RenderRequest { disabled_tools: vec![SourceType::Helm], ..top }, None);
     for (source, expected) in [
-        (r#"{"chart": "c"}"#, Some("Helm..spec.source.chart is set")),
         (r#"{"path": "app", "plugin": {}}"#, Some("a config management plugin..spec.source.plugin is set")),
-        (r#"{"path": "app", "repoURL": "oci://x/y"}"#, Some("OCI..spec.source.repoURL starts with oci://")),
         (r#"{"path": "app", "directory": {"recurse": true}}"#, None),
         (r#"{"ref": "values"}"#, None),
     ] {

@@ -12,6 +12,6 @@ pub use pool::{RenderWorkers, WorkerEnd, WorkerOptions};
 pub use process::WorkerFault;
 
 pub(crate) use protocol::{
-    Failed, FailureKind, Found, HelmFile, HelmJob, HelmValue, Job, JsonnetJob, JsonnetValue, KustomizeJob,
-    KustomizePatch, Limits, LookUp, Operation, Rendered,
+    ChartReference, Failed, FailureKind, Found, HelmDependency, HelmFile, HelmJob, HelmValue, InflationJob, Job,
+    JsonnetJob, JsonnetValue, KustomizeJob, KustomizePatch, Limits, LookUp, Operation, Rendered,
 };

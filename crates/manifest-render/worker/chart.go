@@ -47,6 +47,25 @@ func chartFiles(look *lookups, directory string) ([]*loader.BufferedFile, error)
 	return files, nil
 }
 
+// dependencyFiles returns the files by which a chart has another among its own, as `helm dependency build` puts it there.
+func dependencyFiles(look *lookups, given dependency) ([]*loader.BufferedFile, error) {
+	content, found := look.read(given.Path)
+	switch found {
+	case outcomeFile:
+		return []*loader.BufferedFile{{Name: path.Join("charts", path.Base(given.Path)), Data: content}}, nil
+	case outcomeNothing:
+		return nil, fmt.Errorf("dependency %q: path %q not found", given.Name, given.Path)
+	}
+	files, err := chartFiles(look, given.Path)
+	if err != nil {
+		return nil, fmt.Errorf("dependency %q: %w", given.Name, err)
+	}
+	for _, file := range files {
+		file.Name = path.Join("charts", given.Name, file.Name)
+	}
+	return files, nil
+}
+
 // loadChart makes a chart of its files.
 func loadChart(files []*loader.BufferedFile) (*chart.Chart, error) {
 	loaded, err := loader.LoadFiles(files)

@@ -27,6 +27,13 @@ func renderHelm(job *helmRequest, look *lookups, outputBytes int) (string, bool,
 	if err != nil {
 		return "", false, err
 	}
+	for _, dependency := range job.Dependencies {
+		added, err := dependencyFiles(look, dependency)
+		if err != nil {
+			return "", false, err
+		}
+		files = append(files, added...)
+	}
 	loaded, err := loadChart(files)
 	if err != nil {
 		return "", false, err

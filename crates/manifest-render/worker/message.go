@@ -61,6 +61,13 @@ type helmRequest struct {
 	SkipCRDs             bool            `json:"skipCrds"`
 	SkipTests            bool            `json:"skipTests"`
 	SkipSchemaValidation bool            `json:"skipSchemaValidation"`
+	Dependencies         []dependency    `json:"dependencies"`
+}
+
+// A dependency is a chart that another needs and does not bring along: an archive, or the directory of a chart.
+type dependency struct {
+	Name string `json:"name"`
+	Path string `json:"path"`
 }
 
 type parameter struct {

@@ -11,7 +11,7 @@ use object_health::Overrides;
 use crate::app::AppState;
 use crate::spec::KnownProject;
 use crate::state::State;
-use crate::{AppKey, Effect, Event, Leadership, Ticket, WatchChange};
+use crate::{AppKey, Effect, Event, Leadership, RenderFailure, Ticket, WatchChange};
 
 impl State {
     pub(crate) fn absorb(&mut self, event: Event, now: Timestamp) {
@@ -35,7 +35,7 @@ impl State {
                     self.dirty.extend(woken);
                 }
             }
-            Event::RepoChanged(repo) => self.repos.ask(&repo, now),
+            Event::RepoChanged(url) => self.repos.ask(&crate::SourceRepo::git(url), now),
             Event::Rendered { app, ticket, result } => {
                 if self.verify_at_rest(&app, ticket, &result) {
                     return;
@@ -229,9 +229,14 @@ impl State {
 
     fn projects_changed(&mut self, name: &str) {
         self.project_generation += 1;
-        let users = self.apps.values().filter(|app| app.reading.facts().is_some_and(|facts| *facts.project == *name));
-        let users: Vec<AppKey> = users.map(|app| app.key.clone()).collect();
-        self.dirty.extend(users);
+        let is_user = |app: &AppState| app.reading.facts().is_some_and(|facts| *facts.project == *name);
+        for app in self.apps.values_mut().filter(|app| is_user(app)) {
+            for view in std::iter::once(&mut app.main).chain(app.operation_view.as_deref_mut()) {
+                view.is_doubted |= view.needs_permission;
+                view.failed.take_if(|failed| matches!(failed.failure, RenderFailure::Forbidden(_)));
+            }
+            self.dirty.insert(app.key.clone());
+        }
     }
 
     /// Takes in a version of an Application, unless it is older than what is known.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use app_compare::{Comparison, Target, Targets};
-use application_api::{ApplicationSource, OperationState, Reason, SourceType};
+use application_api::{OperationState, Reason, SourceSet, SourceType};
 use jiff::Timestamp;
 use kube_object::{CompactObject, Digest, Gvk, InstanceName, Object, ObjectKey, RenderedManifests, Stability};
 use sync_plan::{ActionOutcome, ClusterAction, HealState, SyncInput};
@@ -62,21 +62,23 @@ pub(crate) struct AppState {
     pub(crate) failing_since: Option<Timestamp>,
 }
 
-/// One desired state: a source at a commit, rendered and compared.
+/// One desired state: sources at a commit each, rendered and compared. The commits of several are one text.
 #[derive(Debug, Default)]
 pub(crate) struct View {
-    pub(crate) source: Arc<ApplicationSource>,
+    pub(crate) sources: Arc<SourceSet>,
     /// The commit the render in force is from.
     pub(crate) commit: String,
     /// The newest commit known to render to the same.
     pub(crate) verified: String,
     pub(crate) rendered: Option<Arc<RenderedManifests>>,
     /// How the render in force was made.
-    pub(crate) source_type: Option<SourceType>,
+    pub(crate) source_types: Vec<SourceType>,
     /// The context it was made in, where it depends on that.
     pub(crate) depends_on: Option<Box<RenderContext>>,
     pub(crate) stability: Stability,
-    /// Settings of tools have changed since it was rendered: it may render differently.
+    /// It was rendered with charts of other repositories, which the project has to permit.
+    pub(crate) needs_permission: bool,
+    /// Settings of tools, or what the project permits, have changed since it was rendered: it may render differently.
     pub(crate) is_doubted: bool,
     /// The render under way.
     pub(crate) rendering: Option<RenderUnderWay>,

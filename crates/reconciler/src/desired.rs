@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use app_compare::{TargetContext, TargetKind};
-use application_api::{Application, ApplicationSource, ConditionType, Reason, SourceType};
+use application_api::{Application, ApplicationStatus, ConditionType, Reason, SourceSet, SourceType, join_revisions};
 use jiff::{SignedDuration, Timestamp};
 use kube_object::{Gvk, Stability};
 
 use crate::app::{AppState, FailedRender, RenderUnderWay, TargetsKey, View};
 use crate::pass::Permission;
 use crate::rendering::{Wanted, request_render};
-use crate::repos::{Doubt, Lookup};
+use crate::repos::Doubt;
+use crate::sources::{SetLookup, commits, of_source, places, target_revisions};
 use crate::spec::Spec;
 use crate::state::State;
 use crate::status::Findings;
@@ -46,31 +47,32 @@ impl State {
     ) -> DesiredState {
         self.want_revisions(app, application, spec, now);
         let fresh_since = app.refresh.as_ref().map(|refresh| refresh.asked_at);
-        let revision = spec.source.target_revision.clone();
-        let lookup = self.repos.look_up(&app.key, &spec.source.repo_url, &revision, fresh_since);
-        if *app.main.source != spec.source {
-            // Another source is another desired state: nothing of the old one is in force.
-            app.main = View { source: shared_source(app, &spec.source), stale: true, ..View::default() };
+        let sources = &spec.sources;
+        let lookup = self.repos.look_up_all(&app.key, sources, &target_revisions(sources), fresh_since);
+        if *app.main.sources != *sources {
+            // Other sources are another desired state: nothing of the old one is in force.
+            app.main = View { sources: shared_sources(app, sources), stale: true, ..View::default() };
             // Others may wait to hear whether the new one has what the cluster says is of this Application.
             app.announced[0] = None;
         }
         let mut obstacle = None;
         let (commit, mut problem) = match lookup {
-            Lookup::Pending if app.main.rendered.is_some() && app.refresh.is_none() => {
+            SetLookup::Pending { .. } if app.main.rendered.is_some() && app.refresh.is_none() => {
                 (app.main.verified.clone(), None)
             }
-            Lookup::Pending => return DesiredState::Pending(resolving(spec)),
-            Lookup::Commit { commit, doubt } => {
-                obstacle = doubt.as_ref().map(|doubt| repository_failed(spec, doubt));
-                (commit, doubt.map(|doubt| (doubt.message, Some(doubt.since))))
+            SetLookup::Pending { at } => return DesiredState::Pending(resolving(sources, at)),
+            SetLookup::Commit { commit, doubt } => {
+                obstacle = doubt.as_ref().map(|(at, doubt)| repository_failed(sources, *at, doubt));
+                (commit, doubt.map(|(at, doubt)| (of_source(sources, at, &doubt.message), Some(doubt.since))))
             }
-            Lookup::Unknown(message) => {
-                obstacle = Some(revision_unknown(spec));
-                (last_commit(app, application, spec), Some((message, None)))
+            SetLookup::Unknown { at, message } => {
+                obstacle = Some(revision_unknown(sources, at));
+                (last_commit(app, application, sources), Some((of_source(sources, at, &message), None)))
             }
-            Lookup::Failed(doubt) => {
-                obstacle = Some(repository_failed(spec, &doubt));
-                (last_commit(app, application, spec), Some((doubt.message, Some(doubt.since))))
+            SetLookup::Failed { at, doubt } => {
+                obstacle = Some(repository_failed(sources, at, &doubt));
+                let message = of_source(sources, at, &doubt.message);
+                (last_commit(app, application, sources), Some((message, Some(doubt.since))))
             }
         };
         if !commit.is_empty() {
@@ -130,12 +132,13 @@ impl State {
         let since = *app.failing_since.get_or_insert(since.unwrap_or(now));
         let grace = self.settings.as_ref().map_or(SignedDuration::ZERO, |settings| settings.repo_error_grace);
         let compared = application.status.as_ref().filter(|status| status.reconciled_at.is_some());
-        let forced =
-            app.refresh.is_some() || compared.is_none_or(|status| status.sync.compared_to.source != spec.source);
+        let forced = app.refresh.is_some() || compared.is_none_or(|status| !is_compared_to(status, &spec.sources));
         let mut findings = Findings::last_good();
         findings.refresh_done = true;
         if forced || now.duration_since(since) >= grace {
-            let text = format!("Failed to load target state: failed to generate manifest for source 1 of 1: {message}");
+            let located =
+                if spec.sources.all().len() > 1 { message.clone() } else { format!("source 1 of 1: {message}") };
+            let text = format!("Failed to load target state: failed to generate manifest for {located}");
             findings.conditions.insert((ConditionType::ComparisonError, text));
             findings.sync_unknown = true;
         } else {
@@ -146,11 +149,12 @@ impl State {
     }
 
     fn want_revisions(&mut self, app: &AppState, application: &Application, spec: &Spec, now: Timestamp) {
-        let mut wants = BTreeSet::from([(spec.source.repo_url.clone(), spec.source.target_revision.clone())]);
-        if let Some((source, revision)) = crate::operate::operation_revision(app, application, spec)
-            && !(source == *app.main.source && revision == app.main.commit)
+        let mut wants: BTreeSet<_> = places(&spec.sources, &target_revisions(&spec.sources)).collect();
+        if let Some((sources, revisions)) = crate::operate::operation_revision(app, application, spec)
+            && !(sources == *app.main.sources
+                && join_revisions(revisions.iter().map(String::as_str)) == app.main.commit)
         {
-            wants.insert((source.repo_url, revision));
+            wants.extend(places(&sources, &revisions));
         }
         self.repos.want(&app.key, &wants, now);
     }
@@ -194,35 +198,36 @@ impl State {
         &mut self,
         app: &mut AppState,
         (application, spec): (&Application, &Spec),
-        source: &ApplicationSource,
-        revision: &str,
+        sources: &SourceSet,
+        revisions: &[String],
         now: Timestamp,
     ) -> Result<String, ViewProblem> {
-        if *app.main.source == *source && app.main.commit == revision && app.main.rendered.is_some() {
+        let written = join_revisions(revisions.iter().map(String::as_str));
+        if *app.main.sources == *sources && app.main.commit == written && app.main.rendered.is_some() {
             // The operation is about the commit in force: nothing has to be asked.
             app.operation_view = None;
-            return Ok(revision.to_owned());
+            return Ok(written);
         }
-        let commit = match self.repos.look_up(&app.key, &source.repo_url, revision, None) {
-            Lookup::Pending => {
+        let commit = match self.repos.look_up_all(&app.key, sources, revisions, None) {
+            SetLookup::Pending { at } => {
                 return Err(ViewProblem::Pending(Reason::ResolvingRevision {
-                    repo: source.repo_url.to_string(),
-                    revision: revision.to_owned(),
+                    repo: sources.all()[at].repo_url.to_string(),
+                    revision: revisions.get(at).cloned().unwrap_or_default(),
                 }));
             }
-            Lookup::Commit { commit, .. } => commit,
-            Lookup::Unknown(message) => return Err(ViewProblem::Failed(message)),
-            Lookup::Failed(doubt) => return Err(ViewProblem::Failed(doubt.message)),
+            SetLookup::Commit { commit, .. } => commit,
+            SetLookup::Unknown { at, message } => return Err(ViewProblem::Failed(of_source(sources, at, &message))),
+            SetLookup::Failed { at, doubt } => return Err(ViewProblem::Failed(of_source(sources, at, &doubt.message))),
         };
-        if *app.main.source == *source && app.main.commit == commit && app.main.rendered.is_some() {
+        if *app.main.sources == *sources && app.main.commit == commit && app.main.rendered.is_some() {
             app.operation_view = None;
             return Ok(commit);
         }
         let ticket = self.ticket();
         let context = self.render_context(spec, application);
         let view = app.operation_view.get_or_insert_default();
-        if *view.source != *source {
-            **view = View { source: Arc::new(source.clone()), stale: true, ..View::default() };
+        if *view.sources != *sources {
+            **view = View { sources: Arc::new(sources.clone()), stale: true, ..View::default() };
         }
         let wanted = Wanted { key: &app.key, commit: &commit, context, ticket, reuse: Reuse::Allowed };
         let effect = request_render(view, wanted, now);
@@ -244,6 +249,7 @@ impl State {
         result: Result<Rendering, RenderFailure>,
         now: Timestamp,
     ) {
+        let result = result.and_then(|rendering| self.permitted(app, rendering));
         let is_of = |view: &View| view.rendering.as_ref().is_some_and(|under_way| under_way.ticket == ticket);
         let Some(view) = app.view_of(is_of) else { return };
         let Some(RenderUnderWay { commit, context, .. }) = view.rendering.take() else { return };
@@ -258,8 +264,9 @@ impl State {
                 view.failed = None;
                 view.verified.clone_from(&commit);
                 view.depends_on = (rendering.dependence == Dependence::Context).then_some(context);
-                view.source_type = Some(rendering.source_type);
+                view.source_types = rendering.source_types;
                 view.stability = rendering.stability;
+                view.needs_permission = !rendering.chart_repositories.is_empty();
                 if view.rendered.as_ref().is_none_or(|before| before.digest != rendered.digest) {
                     view.revision_moved = view.rendered.is_some();
                     view.commit = commit;
@@ -268,7 +275,8 @@ impl State {
                 }
             }
             Err(failure) => {
-                if view.source.helm.is_some() || view.source_type == Some(SourceType::Helm) {
+                let has_helm = view.sources.all().iter().any(|source| source.helm.is_some() || source.is_helm());
+                if has_helm || view.source_types.contains(&SourceType::Helm) {
                     // It may fail for want of a kind.
                     self.cluster.watch_always(&definitions(), &mut self.effects);
                 }
@@ -278,6 +286,20 @@ impl State {
                 view.failed = Some(FailedRender { commit, context, failure, count: count + 1, retry_at });
             }
         }
+    }
+
+    /// Refuses what sources rendered to with charts of repositories that the project does not permit (Argo CD semantics, 6.7).
+    fn permitted(&self, app: &AppState, rendering: Rendering) -> Result<Rendering, RenderFailure> {
+        let project = app.reading.facts().map(|facts| &*facts.project).unwrap_or_default();
+        let Some(Ok(known)) = self.projects.get(project) else { return Ok(rendering) };
+        let urls = rendering.chart_repositories.iter();
+        let refused: Vec<String> =
+            urls.filter(|url| known.permissions.permits_source(url).is_err()).map(ToString::to_string).collect();
+        if refused.is_empty() {
+            return Ok(rendering);
+        }
+        let message = format!("helm repos {} are not permitted in project '{project}'", refused.join(", "));
+        Err(RenderFailure::Forbidden(message))
     }
 
     /// Makes the targets of a view, when what they are made from has changed.
@@ -336,10 +358,10 @@ impl State {
     /// Keeps the commits that this Application has in force.
     pub(crate) fn hold_revisions(&mut self, app: &AppState) {
         let views = std::iter::once(&app.main).chain(app.operation_view.as_deref());
-        let commits = views.flat_map(|view| {
-            [&view.commit, &view.verified].map(|commit| (view.source.repo_url.clone(), commit.clone()))
+        let held = views.flat_map(|view| {
+            [&view.commit, &view.verified].into_iter().flat_map(|commit| commits(&view.sources, commit))
         });
-        self.repos.hold(&app.key, commits.filter(|(_, commit)| !commit.is_empty()).collect());
+        self.repos.hold(&app.key, held.collect());
     }
 }
 
@@ -358,7 +380,7 @@ fn retry_wait(failure: &RenderFailure, failures: u32) -> Option<SignedDuration> 
     let waits: &[i64] = match failure {
         RenderFailure::Unavailable(_) => &RENDER_WAITS,
         RenderFailure::Overrun(_) => &OVERRUN_WAITS,
-        RenderFailure::Unsupported(_) | RenderFailure::Content(_) => return None,
+        RenderFailure::Unsupported(_) | RenderFailure::Content(_) | RenderFailure::Forbidden(_) => return None,
     };
     let at = usize::try_from(failures).unwrap_or(usize::MAX).min(waits.len() - 1);
     Some(SignedDuration::from_secs(waits[at]))
@@ -370,44 +392,72 @@ impl RenderFailure {
         match self {
             Self::Unsupported(message)
             | Self::Content(message)
+            | Self::Forbidden(message)
             | Self::Unavailable(message)
             | Self::Overrun(message) => message,
         }
     }
+
+    /// Says of which source it is, where there are several.
+    pub fn of_source(self, sources: &SourceSet, at: usize) -> Self {
+        let located = |message: String| of_source(sources, at, &message);
+        match self {
+            Self::Unsupported(message) => Self::Unsupported(located(message)),
+            Self::Content(message) => Self::Content(located(message)),
+            Self::Forbidden(message) => Self::Forbidden(located(message)),
+            Self::Unavailable(message) => Self::Unavailable(located(message)),
+            Self::Overrun(message) => Self::Overrun(located(message)),
+        }
+    }
 }
 
-/// Returns the source as the reading of the Application has it, where that is the same.
-fn shared_source(app: &AppState, source: &ApplicationSource) -> Arc<ApplicationSource> {
-    let known = app.reading.facts().and_then(|facts| facts.source.as_ref());
-    known.filter(|known| ***known == *source).map_or_else(|| Arc::new(source.clone()), Arc::clone)
+/// Returns the sources as the reading of the Application has them, where those are the same.
+fn shared_sources(app: &AppState, sources: &SourceSet) -> Arc<SourceSet> {
+    let known = app.reading.facts().and_then(|facts| facts.sources.as_ref());
+    known.filter(|known| ***known == *sources).map_or_else(|| Arc::new(sources.clone()), Arc::clone)
 }
 
 fn has_unserved(targets: &app_compare::Targets) -> bool {
     targets.items.iter().any(|target| target.kind != TargetKind::Served)
 }
 
-fn resolving(spec: &Spec) -> Reason {
-    Reason::ResolvingRevision { repo: spec.source.repo_url.to_string(), revision: revision_of(spec) }
+fn resolving(sources: &SourceSet, at: usize) -> Reason {
+    Reason::ResolvingRevision { repo: repo_of(sources, at), revision: revision_of(sources, at) }
 }
 
-fn revision_of(spec: &Spec) -> String {
-    if spec.source.target_revision.is_empty() { "HEAD".to_owned() } else { spec.source.target_revision.clone() }
+fn repo_of(sources: &SourceSet, at: usize) -> String {
+    sources.all()[at].repo_url.to_string()
 }
 
-fn revision_unknown(spec: &Spec) -> Reason {
-    Reason::RevisionUnknown { repo: spec.source.repo_url.to_string(), revision: revision_of(spec) }
+fn revision_of(sources: &SourceSet, at: usize) -> String {
+    let revision = &sources.all()[at].target_revision;
+    if revision.is_empty() { "HEAD".to_owned() } else { revision.clone() }
 }
 
-fn repository_failed(spec: &Spec, doubt: &Doubt) -> Reason {
-    let (repo, message) = (spec.source.repo_url.to_string(), doubt.message.clone());
+fn revision_unknown(sources: &SourceSet, at: usize) -> Reason {
+    Reason::RevisionUnknown { repo: repo_of(sources, at), revision: revision_of(sources, at) }
+}
+
+fn repository_failed(sources: &SourceSet, at: usize, doubt: &Doubt) -> Reason {
+    let (repo, message) = (repo_of(sources, at), doubt.message.clone());
     Reason::RepositoryFailed { repo, message, next_attempt: doubt.next_attempt }
 }
 
 /// Returns the last commit that was in force, for a repository that cannot be read: of this run, else of the recorded status.
-fn last_commit(app: &AppState, application: &Application, spec: &Spec) -> String {
+fn last_commit(app: &AppState, application: &Application, sources: &SourceSet) -> String {
     if !app.main.verified.is_empty() {
         return app.main.verified.clone();
     }
-    let status = application.status.as_ref().filter(|status| status.sync.compared_to.source == spec.source);
-    status.map(|status| status.sync.revision.clone()).unwrap_or_default()
+    let status = application.status.as_ref().filter(|status| is_compared_to(status, sources));
+    let revisions = status.map(|status| match &status.sync.revisions[..] {
+        [] => status.sync.revision.clone(),
+        revisions => join_revisions(revisions.iter().map(String::as_str)),
+    });
+    revisions.unwrap_or_default()
+}
+
+/// Tells whether a status is of these sources.
+fn is_compared_to(status: &ApplicationStatus, sources: &SourceSet) -> bool {
+    let compared = &status.sync.compared_to;
+    compared.source == sources.source_field() && compared.sources == sources.sources_field()
 }

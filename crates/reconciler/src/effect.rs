@@ -1,12 +1,13 @@
 //! Everything the loop wants done outside.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use application_api::{ApplicationSource, PropagationPolicy, Reason, RepoUrl};
+use application_api::{PropagationPolicy, Reason, RepoUrl, SourceSet};
 use kube_object::{ApiResource, ClusterId, CompactObject, GroupKind, Object, ObjectKey};
 use serde_json::Value;
 
-use crate::{AppKey, RenderContext, Ticket};
+use crate::{AppKey, RenderContext, SourceRepo, Ticket};
 
 /// One thing to do. The shell performs it and, where it has an outcome, feeds the outcome back as an event.
 #[derive(Clone, Debug)]
@@ -37,11 +38,11 @@ pub enum Effect {
     /// Ask a repository for the commits of revisions.
     PollRepo {
         /// The repository.
-        repo: RepoUrl,
-        /// Revisions, as written in specs.
+        repo: SourceRepo,
+        /// Revisions, as written in specs; of charts with their name before it ([`wanted_chart`](crate::wanted_chart)).
         revisions: BTreeSet<String>,
     },
-    /// Keep these commits of a repository and let all others go.
+    /// Keep these commits of a Git repository and let all others go.
     PinRevisions {
         /// The repository.
         repo: RepoUrl,
@@ -49,18 +50,18 @@ pub enum Effect {
         commits: BTreeSet<String>,
     },
     /// Forget all repositories but these.
-    RetainRepos(BTreeSet<RepoUrl>),
-    /// Render a source at a commit.
+    RetainRepos(BTreeSet<SourceRepo>),
+    /// Render the sources of an Application.
     Render {
         /// For which Application.
         app: AppKey,
         /// Which render.
         ticket: Ticket,
-        /// Commit.
+        /// Commit; those of several sources [joined](application_api::join_revisions).
         commit: String,
-        /// Source.
-        source: Box<ApplicationSource>,
-        /// What surrounds it.
+        /// Sources.
+        sources: Arc<SourceSet>,
+        /// What surrounds them.
         context: Box<RenderContext>,
         /// Whether remembered renders may be used.
         reuse: Reuse,

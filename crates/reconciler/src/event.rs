@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use kube_object::{ApiError, ApiResources, ClusterId, Gvk, InstanceName, Object};
 use settings::Settings;
 
-use crate::{AppKey, Rendering, Ticket};
+use crate::{AppKey, Rendering, SourceRepo, Ticket};
 
 /// One thing that happened outside.
 #[derive(Clone, Debug)]
@@ -49,13 +49,13 @@ pub enum Event {
     /// A poll of a repository ended.
     RepoPolled {
         /// The repository.
-        repo: RepoUrl,
+        repo: SourceRepo,
         /// When the poll began.
         started_at: Timestamp,
         /// The commit of each revision asked for, or why there is none; or why the repository could not be read.
         result: Result<BTreeMap<String, Result<String, String>>, RepoFailure>,
     },
-    /// Somebody says that a repository has changed.
+    /// Somebody says that a Git repository has changed.
     RepoChanged(RepoUrl),
     /// A render ended.
     Rendered {
@@ -138,6 +138,9 @@ pub enum RenderFailure {
     Unsupported(String),
     /// The content of the repository is wrong; it becomes a `ComparisonError` until the content changes.
     Content(String),
+    /// The sources need charts of repositories that the project does not permit; it becomes a `ComparisonError` until the project
+    /// or the content changes.
+    Forbidden(String),
     /// The commit could not be read; it is tried again.
     Unavailable(String),
     /// Rendering took more time or memory than it may; it is tried again after long, because each try harms others.

@@ -1,5 +1,6 @@
 //! Whether it is known what other Applications render: nothing that one of them may have is deleted (decision 9).
 
+use application_api::RepoUrl;
 use jiff::SignedDuration;
 use kube_object::ObjectKey;
 
@@ -60,16 +61,17 @@ impl State {
 
     /// Tells whether manifests are missing that may have an object of this Application.
     pub(crate) fn hold_deletes(&self, app: &AppState) -> Hold {
-        let repo = |app: &AppState| {
-            let source = app.reading.facts()?.source.as_ref()?;
-            Some(source.repo_url.normalized())
+        let repos = |app: &AppState| -> Vec<RepoUrl> {
+            let sources = app.reading.facts().and_then(|facts| facts.sources.as_ref());
+            sources.iter().flat_map(|sources| sources.all()).map(|source| source.repo_url.normalized()).collect()
         };
+        let own_repos = repos(app);
         let hold = |other: &AppState| match self.knowledge(other) {
             Knowledge::Settled => Hold::No,
             Knowledge::Coming => Hold::Briefly,
             // Objects move between Applications of one repository in one commit.
             Knowledge::Unreadable => {
-                if repo(app) == repo(other) {
+                if repos(other).iter().any(|repo| own_repos.contains(repo)) {
                     Hold::UntilReadable
                 } else {
                     Hold::No
@@ -108,10 +110,10 @@ impl State {
 
     fn knowledge(&self, app: &AppState) -> Knowledge {
         let Some(facts) = app.reading.facts() else { return Knowledge::Settled };
-        let Some(source) = &facts.source else { return Knowledge::Settled };
-        let found = match self.repos.known(&source.repo_url, &source.target_revision) {
-            Known::Commit(_) if app.main.source != *source => Knowledge::Coming,
-            Known::Commit(commit) => knowledge_at(&app.main, commit, facts),
+        let Some(sources) = &facts.sources else { return Knowledge::Settled };
+        let found = match self.repos.known_all(sources) {
+            Known::Commit(_) if app.main.sources != *sources => Knowledge::Coming,
+            Known::Commit(commit) => knowledge_at(&app.main, &commit, facts),
             Known::Awaited => Knowledge::Coming,
             Known::Unreadable => Knowledge::Unreadable,
             Known::Absent => Knowledge::Settled,
@@ -136,8 +138,11 @@ fn knowledge_at(view: &View, commit: &str, facts: &Facts) -> Knowledge {
         return match failed.failure {
             RenderFailure::Unavailable(_) => Knowledge::Unreadable,
             // The last good manifests are in force, and targets are made of them for the new place.
-            RenderFailure::Content(_) | RenderFailure::Overrun(_) if is_moving => Knowledge::Coming,
-            RenderFailure::Content(_) | RenderFailure::Overrun(_) | RenderFailure::Unsupported(_) => Knowledge::Settled,
+            RenderFailure::Unsupported(_) => Knowledge::Settled,
+            RenderFailure::Content(_) | RenderFailure::Forbidden(_) | RenderFailure::Overrun(_) if is_moving => {
+                Knowledge::Coming
+            }
+            RenderFailure::Content(_) | RenderFailure::Forbidden(_) | RenderFailure::Overrun(_) => Knowledge::Settled,
         };
     }
     let Some(rendered) = view.rendered.as_ref().filter(|_| view.verified == commit) else { return Knowledge::Coming };

@@ -1,13 +1,13 @@
 //! What the loop tells of itself: for tests and explanations, never for decisions.
 
-use application_api::{Reason, RepoUrl};
+use application_api::Reason;
 use jiff::Timestamp;
 use kube_object::{ClusterId, GroupKind, ObjectKey};
 
-use crate::AppKey;
 use crate::app::View;
 use crate::reading::Facts;
 use crate::state::State;
+use crate::{AppKey, SourceRepo};
 
 /// Something outside that the loop has asked for and has no answer to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,7 +19,7 @@ pub enum Awaited {
     /// The first list of a kind.
     List(GroupKind),
     /// The end of a poll of a repository.
-    Poll(RepoUrl),
+    Poll(SourceRepo),
     /// The end of a render for an Application.
     Render(AppKey),
     /// The answer to a question that a comparison asked.

@@ -3,7 +3,7 @@
 //! [`handle`] takes one event in and answers with effects; it never waits, reads a clock or touches the network. The shell performs
 //! the effects and feeds their outcomes back. Files are split by decision: `absorb` takes events in, `pass` orders the
 //! decisions about one Application, `spec`, `desired`, `comparing`, `operate`, `answers`, `plan`, `handover`, `deletion` and `status`
-//! take them, `rendering` says when a source is rendered anew, `resting` spares Applications at rest a pass when only their commit moves on, `repos`, `clusters` and `sweeps` know what is asked of the outside once for all Applications.
+//! take them, `sources` says where sources are, `rendering` when they are rendered anew, `resting` spares Applications at rest a pass when only their commit moves on, `repos`, `clusters` and `sweeps` know what is asked of the outside once for all Applications.
 
 mod absorb;
 mod answers;
@@ -29,6 +29,7 @@ mod records;
 mod rendering;
 mod repos;
 mod resting;
+mod sources;
 mod spec;
 mod state;
 mod status;
@@ -39,4 +40,5 @@ pub use effect::{ActingAs, Call, ClusterRequest, DryRun, Effect, Published, Reco
 pub use event::{Answer, Event, Leadership, RenderFailure, RepoFailure, WatchChange};
 pub use inspect::Awaited;
 pub use rendering::{Dependence, RenderContext, Rendering};
+pub use sources::{SourceRepo, wanted_chart};
 pub use state::{Config, State, handle, handle_all};

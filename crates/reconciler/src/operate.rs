@@ -1,6 +1,6 @@
 //! Running an operation: start, steps, retries, end. What comes next is decided in `sync-plan`.
 
-use application_api::{Application, ApplicationSource, OperationPhase, OperationState, Reason, SyncOperationResult};
+use application_api::{Application, OperationPhase, OperationState, Reason, SourceSet, split_revisions};
 use jiff::Timestamp;
 use kube_object::Time;
 use sync_plan::{
@@ -11,6 +11,7 @@ use crate::Effect;
 use crate::answers::record_outcomes;
 use crate::app::{AppState, PendingAction, Run, Sent};
 use crate::desired::ViewProblem;
+use crate::plan::result_of;
 use crate::records;
 use crate::spec::Spec;
 use crate::state::State;
@@ -32,12 +33,12 @@ impl Operated {
     }
 }
 
-/// Returns the source and revision that the requested operation is about, if there is one.
+/// Returns the sources and their revisions that the requested operation is about, if there is one.
 pub(crate) fn operation_revision(
     app: &AppState,
     application: &Application,
     spec: &Spec,
-) -> Option<(ApplicationSource, String)> {
+) -> Option<(SourceSet, Vec<String>)> {
     let recorded = application.status.as_ref().and_then(|status| status.operation_state.as_ref());
     let state = app.run.as_ref().map(|run| &run.state).or_else(|| recorded.filter(|state| state.phase.is_running()));
     let operation = match state {
@@ -45,15 +46,14 @@ pub(crate) fn operation_revision(
         None => application.operation.as_ref()?,
     };
     application.operation.as_ref()?;
-    if let Some(result) =
-        state.and_then(|state| state.sync_result.as_ref()).filter(|result| !result.revision.is_empty())
-    {
-        return Some((result.source.clone(), result.revision.clone()));
+    if let Some(result) = state.and_then(|state| state.sync_result.as_ref()).filter(|result| result.has_revision()) {
+        let joined = result.joined_revision();
+        return Some((SourceSet::of_result(result), split_revisions(&joined).map(str::to_owned).collect()));
     }
     let sync = operation.sync.as_ref()?;
-    let source = sync.source.clone().unwrap_or_else(|| spec.source.clone());
-    let revision = if sync.revision.is_empty() { source.target_revision.clone() } else { sync.revision.clone() };
-    Some((source, revision))
+    let sources = SourceSet::of_operation(sync).unwrap_or_else(|| spec.sources.clone());
+    let revisions = sources.wanted_revisions(sync);
+    Some((sources, revisions))
 }
 
 impl State {
@@ -78,7 +78,7 @@ impl State {
             return Operated::draft(self.finish(app, application));
         }
         if let Some(refusal) = unsupported(application) {
-            return Operated::draft(self.end_operation(app, application, OperationPhase::Error, refusal, now));
+            return Operated::draft(self.end_operation(app, application, OperationPhase::Error, &refusal, now));
         }
         self.time_out(app, now);
         if waits_for_retry(app, now) {
@@ -87,11 +87,11 @@ impl State {
         if app.run.as_ref().is_some_and(|run| run.state.phase == OperationPhase::Terminating) {
             return Operated::draft(self.terminate(app, application, spec, now));
         }
-        let Some((source, revision)) = operation_revision(app, application, spec) else {
+        let Some((sources, revisions)) = operation_revision(app, application, spec) else {
             let message = "Invalid operation request: no operation specified";
             return Operated::draft(self.end_operation(app, application, OperationPhase::Error, message, now));
         };
-        let commit = match self.ensure_view(app, (application, spec), &source, &revision, now) {
+        let commit = match self.ensure_view(app, (application, spec), &sources, &revisions, now) {
             Ok(commit) => commit,
             Err(ViewProblem::Pending(reason)) => {
                 app.reason = Some(reason);
@@ -106,7 +106,7 @@ impl State {
             app.reason = Some(reason);
             return Operated::draft(Draft::default());
         }
-        self.run(app, application, spec, &source, &commit, now)
+        self.run(app, application, spec, &sources, &commit, now)
     }
 
     /// Ends an operation that runs longer than the settings allow.
@@ -140,15 +140,11 @@ impl State {
         app: &mut AppState,
         application: &Application,
         spec: &Spec,
-        source: &ApplicationSource,
+        sources: &SourceSet,
         commit: &str,
         now: Timestamp,
     ) -> Operated {
-        let result = SyncOperationResult {
-            revision: commit.to_owned(),
-            source: source.clone(),
-            ..SyncOperationResult::default()
-        };
+        let result = result_of(sources, commit);
         let Some(run) = &mut app.run else {
             let state = OperationState {
                 operation: application.operation.clone().unwrap_or_default(),
@@ -367,18 +363,22 @@ fn waits_for_retry(app: &mut AppState, now: Timestamp) -> bool {
     }
 }
 
-/// Names what a requested operation asks for and is not built yet.
-fn unsupported(application: &Application) -> Option<&'static str> {
+/// Names what a requested operation asks for and cannot have: it is not built yet, or says too little.
+fn unsupported(application: &Application) -> Option<String> {
     let sync = application.operation.as_ref()?.sync.as_ref()?;
     if !sync.manifests.is_empty() {
-        return Some("operation.sync.manifests (local sync) is not supported yet");
+        return Some("operation.sync.manifests (local sync) is not supported yet".to_owned());
     }
-    if !sync.sources.is_empty() || !sync.revisions.is_empty() {
-        return Some("operation.sync.sources with more than one source is not supported yet");
+    let sources = SourceSet::of_operation(sync).or_else(|| SourceSet::of_spec(&application.spec));
+    let (asked, sources) = (sync.revisions.len(), sources.map_or(0, |sources| sources.all().len()));
+    if asked > 0 && asked != sources {
+        return Some(format!(
+            "operation.sync.revisions names {asked} revisions for {sources} sources; name one for each"
+        ));
     }
     let strategy = sync.sync_strategy.unwrap_or_default();
     let forced = strategy.apply.is_some_and(|apply| apply.force) || strategy.hook.is_some_and(|hook| hook.force);
-    forced.then_some("operation.sync.syncStrategy with force is not supported yet")
+    forced.then(|| "operation.sync.syncStrategy with force is not supported yet".to_owned())
 }
 
 #[cfg(test)]

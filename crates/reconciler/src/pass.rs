@@ -104,7 +104,7 @@ impl State {
             app.main.comparison = None;
         }
         for source in application.spec.sources().iter() {
-            self.repos.ask(&source.repo_url, now);
+            self.repos.ask(&crate::SourceRepo::of(source), now);
         }
     }
 

@@ -1,7 +1,9 @@
 //! From a comparison to what the planner needs, and from its actions to requests.
 
 use app_compare::{ObjectVerdict, ResourceComparison, TargetKind};
-use application_api::{Application, ApplicationSource, ConditionType, Reason, RemovalOption, SyncStatusCode};
+use application_api::{
+    Application, ConditionType, Reason, RemovalOption, SourceSet, SyncOperationResult, SyncStatusCode,
+};
 use jiff::{SignedDuration, Timestamp};
 use kube_object::{GroupKind, Gvk, Object, ObjectKey};
 use object_health::HealthStatus;
@@ -50,7 +52,7 @@ impl State {
             retry: policy.and_then(|policy| policy.retry.as_ref()),
             sync_status: comparison.sync.as_ref().unwrap_or(&unknown),
             revision: &app.main.commit,
-            source: &app.main.source,
+            sources: &app.main.sources,
             resources: &resources,
             last: last_attempt(application),
             desired: if findings.verified { Desired::Verified } else { Desired::LastGood },
@@ -297,14 +299,16 @@ pub(crate) fn belongs_to_other(resource: &ResourceComparison) -> bool {
 /// the end of what stopped it, is tried by itself.
 fn last_attempt(application: &Application) -> Option<&application_api::OperationState> {
     let last = application.status.as_ref()?.operation_state.as_ref()?;
-    last.sync_result.as_ref().is_some_and(|result| !result.revision.is_empty()).then_some(last)
+    last.sync_result.as_ref().is_some_and(SyncOperationResult::has_revision).then_some(last)
 }
 
 /// Tells whether a commit newer than that of the running sync has an object again. Who names a commit or a source wants it as it
 /// is; others want the newest.
 fn is_back_in_git(app: &AppState, application: &Application, resource: &ResourceComparison) -> bool {
     let names_commit = application.operation.as_ref().is_some_and(|operation| {
-        let names = |sync: &application_api::SyncOperation| !sync.revision.is_empty() || sync.source.is_some();
+        let names = |sync: &application_api::SyncOperation| {
+            !sync.revision.is_empty() || !sync.revisions.is_empty() || SourceSet::of_operation(sync).is_some()
+        };
         !operation.initiated_by.automated && operation.sync.as_ref().is_some_and(names)
     });
     !names_commit && app.main.targets.as_ref().is_some_and(|targets| targets.contains(&resource.key))
@@ -333,20 +337,22 @@ fn confirmation_of(application: &Application) -> PruneRule {
 }
 
 fn started(app: &AppState, operation: &application_api::Operation, now: Timestamp) -> application_api::OperationState {
-    let source = ApplicationSource::clone(&app.main.source);
     application_api::OperationState {
         operation: operation.clone(),
         phase: application_api::OperationPhase::Running,
         message: String::new(),
-        sync_result: Some(application_api::SyncOperationResult {
-            revision: app.main.commit.clone(),
-            source,
-            ..application_api::SyncOperationResult::default()
-        }),
+        sync_result: Some(result_of(&app.main.sources, &app.main.commit)),
         started_at: kube_object::Time::new(now),
         finished_at: None,
         retry_count: 0,
     }
+}
+
+/// Returns what an operation records of its sources and their revision before it does anything.
+pub(crate) fn result_of(sources: &SourceSet, commit: &str) -> SyncOperationResult {
+    let (revision, revisions) = sources.revision_fields(commit);
+    let (source, sources) = (sources.source_field(), sources.sources_field());
+    SyncOperationResult { revision, revisions, source, sources, ..SyncOperationResult::default() }
 }
 
 /// Returns the condition that goes with a refusal to sync (Argo CD semantics, 1.8).

@@ -23,13 +23,13 @@ impl State {
             return;
         }
         app.published = Some(digest);
-        let source =
-            app.reading.facts().and_then(|facts| facts.source.as_ref()).map(|source| source.repo_url.normalized());
+        let sources = app.reading.facts().and_then(|facts| facts.sources.as_ref());
+        let repo = sources.and_then(|sources| sources.all().first()).map(|source| source.repo_url.normalized());
         self.effects.push(Effect::Publish(Box::new(Published {
             app: app.key.clone(),
             object: app.reading.object().clone(),
             verified_revision: verified,
-            repo: source,
+            repo,
             why,
         })));
     }

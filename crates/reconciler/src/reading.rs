@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use application_api::{Application, ApplicationSource};
+use application_api::{Application, SourceSet};
 use kube_object::{CompactObject, Object, Time};
 
 /// The reading of an Application.
@@ -26,7 +26,7 @@ pub(crate) struct Facts {
     /// Namespace of the destination.
     pub(crate) namespace: Box<str>,
     /// What is synced; none where the spec names nothing.
-    pub(crate) source: Option<Arc<ApplicationSource>>,
+    pub(crate) sources: Option<Arc<SourceSet>>,
     pub(crate) created_at: Option<Time>,
     pub(crate) is_deleting: bool,
     pub(crate) is_skipped: bool,
@@ -75,7 +75,7 @@ impl Facts {
             uid: application.metadata.uid.as_str().into(),
             project: application.spec.project().into(),
             namespace: application.spec.destination.namespace.as_str().into(),
-            source: application.spec.source().map(|source| Arc::new(source.into_owned())),
+            sources: SourceSet::of_spec(&application.spec).map(Arc::new),
             created_at: application.metadata.creation_timestamp,
             is_deleting: application.is_deleting(),
             is_skipped: application.is_reconcile_skipped(),

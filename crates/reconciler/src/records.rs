@@ -1,7 +1,8 @@
 //! Kubernetes Events about Applications (Argo CD semantics, 10.2).
 
 use application_api::{
-    Application, ApplicationStatus, HealthStatusCode, OperationPhase, OperationState, SyncStatusCode,
+    Application, ApplicationStatus, HealthStatusCode, OperationPhase, OperationState, SyncOperationResult,
+    SyncStatusCode,
 };
 
 use crate::app::AppState;
@@ -69,7 +70,7 @@ pub(crate) fn add_status_changes(records: &mut Vec<Record>, changes: Option<Reco
 /// Tells that an operation started.
 pub(crate) fn operation_started(app: &AppState, application: &Application, state: &OperationState) -> Record {
     let sync = state.operation.sync.as_ref();
-    let revision = state.sync_result.as_ref().map_or("", |result| &result.revision);
+    let revision = state.sync_result.as_ref().map(SyncOperationResult::joined_revision).unwrap_or_default();
     let partial = if sync.is_some_and(|sync| !sync.resources.is_empty()) { "partial sync" } else { "sync" };
     let message = if state.operation.initiated_by.automated {
         format!("Initiated automated sync to '{revision}'")
@@ -86,7 +87,7 @@ pub(crate) fn operation_completed(app: &AppState, application: &Application, sta
     let sync = state.operation.sync.as_ref();
     let partial = sync.is_some_and(|sync| !sync.resources.is_empty());
     let what = if partial { "Partial sync operation" } else { "Sync operation" };
-    let revision = state.sync_result.as_ref().map_or("", |result| &result.revision);
+    let revision = state.sync_result.as_ref().map(SyncOperationResult::joined_revision).unwrap_or_default();
     if state.phase == OperationPhase::Succeeded {
         let message = format!("{what} to {revision} succeeded");
         record(app, application, "OperationCompleted", message, Severity::Normal)

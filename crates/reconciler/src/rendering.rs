@@ -1,8 +1,9 @@
 //! What a source is rendered with, what it comes to, and when that has to be asked again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use application_api::{ApplicationSource, SourceType};
+use application_api::{RepoUrl, SourceType};
 use jiff::Timestamp;
 use kube_object::{ClusterVersions, RenderedManifests, Stability};
 
@@ -20,17 +21,19 @@ pub struct RenderContext {
     pub cluster: Arc<ClusterVersions>,
 }
 
-/// What a source rendered to.
+/// What the sources rendered to.
 #[derive(Clone, Debug)]
 pub struct Rendering {
     /// The objects.
     pub manifests: Arc<RenderedManifests>,
-    /// How it was rendered.
-    pub source_type: SourceType,
+    /// How each source was rendered.
+    pub source_types: Vec<SourceType>,
     /// Whether it depends on its [`RenderContext`].
     pub dependence: Dependence,
     /// Whether rendering the same once more gives the same.
     pub stability: Stability,
+    /// Repositories that charts came from which the sources only depend on; the project has to permit them.
+    pub chart_repositories: BTreeSet<RepoUrl>,
 }
 
 impl Rendering {
@@ -38,9 +41,10 @@ impl Rendering {
     pub fn of_directory(manifests: Arc<RenderedManifests>) -> Self {
         Self {
             manifests,
-            source_type: SourceType::Directory,
+            source_types: vec![SourceType::Directory],
             dependence: Dependence::FilesOnly,
             stability: Stability::Stable,
+            chart_repositories: BTreeSet::new(),
         }
     }
 }
@@ -84,7 +88,7 @@ pub(crate) fn request_render(view: &mut View, wanted: Wanted<'_>, now: Timestamp
         app: key.clone(),
         ticket,
         commit: commit.to_owned(),
-        source: Box::new(ApplicationSource::clone(&view.source)),
+        sources: Arc::clone(&view.sources),
         context: Box::new(context),
         reuse,
     })

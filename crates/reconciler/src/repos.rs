@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use application_api::RepoUrl;
+use application_api::RepoKind;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::jitter::jitter;
-use crate::{AppKey, Effect, RepoFailure};
+use crate::{AppKey, Effect, RepoFailure, SourceRepo};
 
 /// First wait after a failed poll; it doubles up to the poll interval or [`LONGEST_WAIT`], whichever is longer.
 const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(2);
@@ -15,15 +15,15 @@ const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(60);
 /// All repositories that Applications look at.
 #[derive(Debug, Default)]
 pub(crate) struct Repos {
-    all: HashMap<RepoUrl, Repo>,
+    all: HashMap<SourceRepo, Repo>,
     /// Sorted, as what each Application holds.
-    wants: HashMap<AppKey, Box<[(RepoUrl, String)]>>,
-    holds: HashMap<AppKey, Box<[(RepoUrl, String)]>>,
-    next_poll: BTreeSet<(Timestamp, RepoUrl)>,
+    wants: HashMap<AppKey, Box<[(SourceRepo, String)]>>,
+    holds: HashMap<AppKey, Box<[(SourceRepo, String)]>>,
+    next_poll: BTreeSet<(Timestamp, SourceRepo)>,
     /// A repository is looked at no longer.
     dropped: bool,
     /// Repositories whose commits in force have changed since they were pinned.
-    unpinned: BTreeSet<RepoUrl>,
+    unpinned: BTreeSet<SourceRepo>,
 }
 
 #[derive(Debug)]
@@ -68,9 +68,9 @@ pub(crate) enum Lookup {
 
 /// What the last polls say of a revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Known<'a> {
+pub(crate) enum Known<C> {
     /// Its commit.
-    Commit(&'a str),
+    Commit(C),
     /// No answer yet.
     Awaited,
     /// The repository does not have it.
@@ -89,11 +89,11 @@ pub(crate) struct Doubt {
 
 impl Repos {
     /// Sets what one Application looks at, and lets go of what it looked at before.
-    pub(crate) fn want(&mut self, app: &AppKey, wants: &BTreeSet<(RepoUrl, String)>, now: Timestamp) {
+    pub(crate) fn want(&mut self, app: &AppKey, wants: &BTreeSet<(SourceRepo, String)>, now: Timestamp) {
         if self.wants.get(app).map_or(wants.is_empty(), |before| before.iter().eq(wants)) {
             return;
         }
-        let before: BTreeSet<(RepoUrl, String)> = self.wants.remove(app).unwrap_or_default().into_iter().collect();
+        let before: BTreeSet<(SourceRepo, String)> = self.wants.remove(app).unwrap_or_default().into_iter().collect();
         for (url, revision) in before.difference(wants) {
             self.release_one(app, url, revision);
         }
@@ -111,7 +111,7 @@ impl Repos {
     }
 
     /// Polls a repository as soon as possible.
-    pub(crate) fn ask(&mut self, url: &RepoUrl, now: Timestamp) {
+    pub(crate) fn ask(&mut self, url: &SourceRepo, now: Timestamp) {
         let Some(repo) = self.all.get_mut(url) else { return };
         if repo.in_flight {
             repo.again = true;
@@ -123,11 +123,11 @@ impl Repos {
     }
 
     /// Sets the commits that one Application has in force.
-    pub(crate) fn hold(&mut self, app: &AppKey, commits: BTreeSet<(RepoUrl, String)>) {
+    pub(crate) fn hold(&mut self, app: &AppKey, commits: BTreeSet<(SourceRepo, String)>) {
         if self.holds.get(app).map_or(commits.is_empty(), |before| before.iter().eq(&commits)) {
             return;
         }
-        let before: BTreeSet<(RepoUrl, String)> = self.holds.remove(app).unwrap_or_default().into_iter().collect();
+        let before: BTreeSet<(SourceRepo, String)> = self.holds.remove(app).unwrap_or_default().into_iter().collect();
         for (url, commit) in commits.difference(&before) {
             let Some(repo) = self.all.get_mut(url) else { continue };
             *repo.held.entry(commit.clone()).or_default() += 1;
@@ -152,7 +152,7 @@ impl Repos {
     pub(crate) fn look_up(
         &mut self,
         app: &AppKey,
-        url: &RepoUrl,
+        url: &SourceRepo,
         revision: &str,
         fresh_since: Option<Timestamp>,
     ) -> Lookup {
@@ -178,7 +178,7 @@ impl Repos {
     }
 
     /// Says what is known of a revision, without asking for more.
-    pub(crate) fn known(&self, url: &RepoUrl, revision: &str) -> Known<'_> {
+    pub(crate) fn known(&self, url: &SourceRepo, revision: &str) -> Known<&str> {
         let Some(repo) = self.all.get(url) else { return Known::Awaited };
         match repo.commits.get(revision) {
             Some(Ok(commit)) => Known::Commit(commit),
@@ -205,7 +205,7 @@ impl Repos {
     /// Takes in the outcome of a poll; answers with the Applications that have to look again.
     pub(crate) fn polled(
         &mut self,
-        url: &RepoUrl,
+        url: &SourceRepo,
         started_at: Timestamp,
         result: Result<BTreeMap<String, Result<String, String>>, RepoFailure>,
         interval: Interval,
@@ -225,7 +225,7 @@ impl Repos {
                 }
                 repo.verified_at = Some(started_at);
                 woken.extend(repo.take_commits(commits));
-                interval.next(url.as_str(), now)
+                interval.next(url.url.as_str(), now)
             }
             Err(failure) => {
                 let before = repo.failure.take();
@@ -234,7 +234,7 @@ impl Repos {
                 let count = before.as_ref().map_or(0, |before| before.count) + 1;
                 let since = before.map_or(now, |before| before.since);
                 repo.failure = Some(Failure { message: failure.message, since, at: started_at, count });
-                failure_wait(url.as_str(), count, interval, now)
+                failure_wait(url.url.as_str(), count, interval, now)
             }
         };
         let unanswered =
@@ -250,13 +250,13 @@ impl Repos {
             effects.push(Effect::RetainRepos(self.all.keys().cloned().collect()));
         }
         for url in std::mem::take(&mut self.unpinned) {
-            let Some(repo) = self.all.get(&url) else { continue };
-            effects.push(Effect::PinRevisions { repo: url, commits: repo.held.keys().cloned().collect() });
+            let Some(repo) = self.all.get(&url).filter(|_| url.kind == RepoKind::Git) else { continue };
+            effects.push(Effect::PinRevisions { repo: url.url, commits: repo.held.keys().cloned().collect() });
         }
     }
 
     /// Returns the repositories whose poll is under way.
-    pub(crate) fn polling(&self) -> impl Iterator<Item = RepoUrl> {
+    pub(crate) fn polling(&self) -> impl Iterator<Item = SourceRepo> {
         self.all.iter().filter(|(_, repo)| repo.in_flight).map(|(url, _)| url.clone())
     }
 
@@ -265,7 +265,7 @@ impl Repos {
         self.next_poll.first().map(|(at, _)| *at)
     }
 
-    fn release_one(&mut self, app: &AppKey, url: &RepoUrl, revision: &str) {
+    fn release_one(&mut self, app: &AppKey, url: &SourceRepo, revision: &str) {
         let Some(repo) = self.all.get_mut(url) else { return };
         if let Some(apps) = repo.wanted.get_mut(revision) {
             apps.remove(app);
@@ -281,7 +281,7 @@ impl Repos {
         }
     }
 
-    fn forget(&mut self, url: &RepoUrl) {
+    fn forget(&mut self, url: &SourceRepo) {
         let Some(repo) = self.all.remove(url) else { return };
         self.dropped = true;
         self.next_poll.remove(&(repo.next_poll, url.clone()));

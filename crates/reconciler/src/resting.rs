@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 
-use application_api::{Reason, RepoUrl};
+use application_api::Reason;
 use jiff::Timestamp;
 
 use crate::app::{AppState, RenderUnderWay};
 use crate::rendering::{Wanted, request_render};
 use crate::repos::Known;
 use crate::state::State;
-use crate::{AppKey, Dependence, Effect, Leadership, RenderContext, RenderFailure, Rendering, Reuse, Ticket};
+use crate::{
+    AppKey, Dependence, Effect, Leadership, RenderContext, RenderFailure, Rendering, Reuse, SourceRepo, Ticket,
+};
 
 type Rendered = Result<Rendering, RenderFailure>;
 
 impl State {
     /// Asks for the renders that a good poll calls for; marks the other Applications that it woke for a pass.
-    pub(crate) fn move_on(&mut self, repo: &RepoUrl, woken: impl IntoIterator<Item = AppKey>, now: Timestamp) {
+    pub(crate) fn move_on(&mut self, repo: &SourceRepo, woken: impl IntoIterator<Item = AppKey>, now: Timestamp) {
         for key in woken {
             if !self.moves_at_rest(repo, &key, now) {
                 self.dirty.insert(key);
@@ -24,15 +26,14 @@ impl State {
     }
 
     /// Asks for the render of an Application at rest; answers whether nothing else has to be looked at.
-    fn moves_at_rest(&mut self, repo: &RepoUrl, key: &AppKey, now: Timestamp) -> bool {
+    fn moves_at_rest(&mut self, repo: &SourceRepo, key: &AppKey, now: Timestamp) -> bool {
         let ticket = self.ticket();
         let Some(app) = self.apps.get(key).filter(|app| self.is_at_rest(app)) else { return false };
-        let source = &app.main.source;
-        let Known::Commit(commit) = self.repos.known(&source.repo_url, &source.target_revision) else { return false };
-        if source.repo_url != *repo {
+        let sources = &app.main.sources;
+        let Known::Commit(commit) = self.repos.known_all(sources) else { return false };
+        if !sources.all().iter().any(|source| SourceRepo::of(source) == *repo) {
             return false;
         }
-        let commit = commit.to_owned();
         let Some(app) = self.apps.get_mut(key) else { return false };
         let Some(made_of) = &app.main.targets_of else { return false };
         let context = RenderContext {
@@ -51,7 +52,7 @@ impl State {
         let Some(app) = self.apps.get(key).filter(|app| self.is_at_rest(app)) else { return false };
         let (Ok(rendering), Some(under_way)) = (result, &app.main.rendering) else { return false };
         let is_same = app.main.rendered.as_ref().is_some_and(|before| before.digest == rendering.manifests.digest)
-            && app.main.source_type.as_ref() == Some(&rendering.source_type)
+            && app.main.source_types == rendering.source_types
             && app.main.stability == rendering.stability;
         if under_way.ticket != ticket || !is_same {
             return false;
@@ -91,7 +92,8 @@ impl State {
             made_of.discovery == self.cluster.generation && made_of.projects == self.project_generation
         });
         let facts = app.reading.facts().filter(|facts| facts.stays() && !facts.is_skipped && !facts.is_operating);
-        let has_source = facts.and_then(|facts| facts.source.as_ref()).is_some_and(|source| *source == view.source);
+        let has_sources =
+            facts.and_then(|facts| facts.sources.as_ref()).is_some_and(|sources| *sources == view.sources);
         let is_idle = matches!(
             app.reason,
             Some(
@@ -106,7 +108,7 @@ impl State {
         !is_busy
             && !is_in_doubt
             && is_current
-            && has_source
+            && has_sources
             && is_idle
             && self.leadership == Leadership::Leading
             && !self.dirty.contains(&app.key)

@@ -1,10 +1,10 @@
 //! Whether an Application asks for something that is permitted and supported (Argo CD semantics, 1.2 and 1.4).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use access_control::Project;
-use application_api::{AppProject, Application, ApplicationSource, SyncOptions};
+use application_api::{AppProject, Application, ApplicationSource, SourceSet, SyncOptions};
 use kube_object::ClusterId;
 use settings::Settings;
 
@@ -12,7 +12,7 @@ use settings::Settings;
 #[derive(Clone, Debug)]
 pub(crate) struct Spec {
     pub(crate) project: Arc<KnownProject>,
-    pub(crate) source: ApplicationSource,
+    pub(crate) sources: SourceSet,
     pub(crate) cluster: ClusterId,
     /// Name of the cluster, for the project's destinations.
     pub(crate) server_name: String,
@@ -67,8 +67,8 @@ pub(crate) fn check(
 ) -> Checked {
     let spec = &application.spec;
     let mut problems = Vec::new();
-    let source = spec.source().map(std::borrow::Cow::into_owned).unwrap_or_default();
-    check_source(application, &source, &mut problems);
+    let sources = SourceSet::of_spec(spec).unwrap_or_else(|| SourceSet::single(ApplicationSource::default()));
+    check_sources(application, &sources, &mut problems);
     let destination = destination(application, settings).map_err(|problem| problems.push(problem)).ok();
     let project = match projects.get(spec.project()) {
         Some(Ok(project)) => Some(Arc::clone(project)),
@@ -84,7 +84,9 @@ pub(crate) fn check(
     if let (Some(project), Some((server, name))) = (&project, &destination) {
         let server = ClusterId::new(server);
         let cluster = access_control::Cluster { server: &server, name, project: "" };
-        problems.extend(project.permissions.permits_source(&source.repo_url).err().map(|refusal| refusal.to_string()));
+        let urls: BTreeSet<_> = sources.all().iter().map(|source| &source.repo_url).collect();
+        let refused = urls.into_iter().filter_map(|url| project.permissions.permits_source(url).err());
+        problems.extend(refused.map(|refusal| refusal.to_string()));
         problems.extend(
             project
                 .permissions
@@ -100,7 +102,7 @@ pub(crate) fn check(
     check_policy(application, settings, &mut problems);
     let resolved = project.zip(destination).map(|(project, (_, server_name))| Spec {
         project,
-        source,
+        sources,
         cluster: ClusterId::in_cluster(),
         server_name,
         namespace: spec.destination.namespace.clone(),
@@ -109,39 +111,54 @@ pub(crate) fn check(
     Checked { spec: resolved, problems }
 }
 
-fn check_source(application: &Application, source: &ApplicationSource, problems: &mut Vec<String>) {
+fn check_sources(application: &Application, sources: &SourceSet, problems: &mut Vec<String>) {
     let spec = &application.spec;
     if spec.source_hydrator.is_some() {
         problems.push("spec.sourceHydrator is not supported yet: use spec.source".to_owned());
     }
-    if spec.has_multiple_sources() && spec.sources.len() > 1 {
-        problems.push("spec.sources with more than one source is not supported yet: use one source".to_owned());
-    }
-    if source.repo_url.is_empty() || source.path.is_empty() && source.chart.is_empty() {
-        problems.push("spec.source.repoURL and either spec.source.path or spec.source.chart are required".to_owned());
+    if let Err(error) = spec.check_sources() {
+        problems.push(error.to_string());
         return;
     }
-    if !source.tag_prefix.is_empty() {
-        problems.push(
-            "spec.source.tagPrefix is not supported yet, and without it another revision would be chosen".to_owned(),
-        );
-    }
-    if source.is_helm() && source.target_revision.is_empty() {
-        problems.push("spec.source.targetRevision is required if the manifest source is a helm chart".to_owned());
-    }
-    if source.is_helm() {
-        problems.push("sources of type Helm are not supported yet: spec.source.chart is set".to_owned());
-    }
-    if source.is_oci() {
-        problems.push("OCI sources are not supported yet: spec.source.repoURL starts with oci://".to_owned());
-    }
-    match source.explicit_type() {
-        Err(error) => problems.push(error.to_string()),
-        Ok(Some(kind)) if kind == application_api::SourceType::Plugin && !source.is_helm() => {
-            problems.push(format!("sources of type {kind} are not supported yet"));
+    problems.extend(reference_problem(sources));
+    for (at, source) in sources.all().iter().enumerate() {
+        let field = if sources.is_list() { format!("spec.sources[{at}]") } else { "spec.source".to_owned() };
+        if !source.tag_prefix.is_empty() {
+            let problem = "is not supported yet, and without it another revision would be chosen";
+            problems.push(format!("{field}.tagPrefix {problem}"));
         }
-        Ok(_) => {}
+        if let Ok(Some(kind)) = source.explicit_type()
+            && kind == application_api::SourceType::Plugin
+        {
+            problems.push(format!("sources of type {kind} are not supported yet: {field}.plugin is set"));
+        }
     }
+}
+
+/// Tells what is wrong with how sources refer to each other, in Argo CD's words where it has some (semantics, 6.10).
+fn reference_problem(sources: &SourceSet) -> Option<String> {
+    let mut named: BTreeMap<&str, &ApplicationSource> = BTreeMap::new();
+    for source in sources.all().iter().filter(|source| sources.is_list() && source.is_ref()) {
+        let name = source.ref_name.as_str();
+        if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-') {
+            return Some(format!("spec.sources: ref {name:?} may have letters, digits, _ and - only"));
+        }
+        if named.insert(name, source).is_some() {
+            return Some("invalid sources: multiple sources had the same `ref` key".to_owned());
+        }
+    }
+    let refers = |text: &str| text.strip_prefix('$').map(|rest| rest.split('/').next().unwrap_or(rest).to_owned());
+    let options = sources.all().iter().filter_map(|source| source.helm.as_ref());
+    let files = options
+        .flat_map(|helm| helm.value_files.iter().chain(helm.file_parameters.iter().map(|parameter| &parameter.path)));
+    for name in files.filter_map(|file| refers(file)) {
+        if named.get(name.as_str()).is_some_and(|source| source.is_helm()) {
+            let problem =
+                "source has a 'chart' field defined, but Helm charts are not yet not supported for 'ref' sources";
+            return Some(problem.to_owned());
+        }
+    }
+    None
 }
 
 fn check_policy(application: &Application, settings: &Settings, problems: &mut Vec<String>) {

@@ -135,7 +135,8 @@ impl State {
         if findings.compared || application.status.is_none() {
             new.reconciled_at = Some(Time::new(now));
             if findings.compared && !findings.keep_sync {
-                new.sync.revision.clone_from(&app.main.verified_or_commit(clears_refresh));
+                let joined = app.main.verified_or_commit(clears_refresh);
+                (new.sync.revision, new.sync.revisions) = app.main.sources.revision_fields(&joined);
             }
         }
         let patch = self.patch_of(app, application, old, &new, clears_refresh, &draft.operation);
@@ -218,12 +219,13 @@ impl State {
         }
         let Some(comparison) = comparison else { return status };
         status.sync.compared_to = ComparedTo {
-            source: application_api::ApplicationSource::clone(&app.main.source),
+            source: app.main.sources.source_field(),
+            sources: app.main.sources.sources_field(),
             destination: application.spec.destination.clone(),
             ..ComparedTo::default()
         };
         if app.main.revision_moved {
-            status.sync.revision.clone_from(&app.main.commit);
+            (status.sync.revision, status.sync.revisions) = app.main.sources.revision_fields(&app.main.commit);
         }
         if let Some(health) = &comparison.health {
             status.health = health_of(old, health, now);
@@ -233,7 +235,10 @@ impl State {
         status.resources = rows.collect();
         status.resources.sort_by_cached_key(row_key);
         status.resource_health_source = location;
-        status.source_type.clone_from(&app.main.source_type);
+        let types = app.main.source_types.clone();
+        let is_list = app.main.sources.is_list();
+        status.source_type = if is_list { None } else { types.first().cloned() };
+        status.source_types = if is_list { types } else { Vec::new() };
         status.summary.images = self.live.images_of(&app.instance).into_iter().collect();
         status.summary.is_app_of_apps = comparison.resources.iter().any(|resource| {
             resource.status.is_some()

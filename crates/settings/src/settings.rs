@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use application_api::{Pattern, PatternKind, ResourceHealthLocation, ResourceIgnoreDifferences};
 use jiff::SignedDuration;
@@ -98,7 +99,7 @@ pub struct ToolSettings {
     /// Whether Jsonnet files are recognised.
     pub jsonnet_enabled: bool,
     /// Schemes of remote values files that are allowed.
-    pub helm_values_file_schemes: Vec<String>,
+    pub helm_values_file_schemes: Arc<[String]>,
     /// Options of `kustomize build`.
     pub kustomize_build_options: Vec<String>,
 }
@@ -202,7 +203,7 @@ fn read_tools(reader: &mut Reader<'_>) -> ToolSettings {
         helm_enabled: reader.read(&keys::HELM_ENABLED, boolean),
         kustomize_enabled: reader.read(&keys::KUSTOMIZE_ENABLED, boolean),
         jsonnet_enabled: reader.read(&keys::JSONNET_ENABLED, boolean),
-        helm_values_file_schemes: reader.read(&keys::HELM_SCHEMES, |text| Ok(list(text))),
+        helm_values_file_schemes: reader.read(&keys::HELM_SCHEMES, |text| Ok(list(text).into())),
         kustomize_build_options: reader
             .read(&keys::KUSTOMIZE_BUILD_OPTIONS, |text| Ok(text.split_whitespace().map(str::to_owned).collect())),
     }

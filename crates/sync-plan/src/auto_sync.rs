@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use application_api::{
-    ApplicationSource, Operation, OperationInitiator, OperationPhase, OperationState, Reason, RetryStrategy,
-    SyncOperation, SyncOperationResource, SyncOptions, SyncPolicyAutomated, SyncStatusCode,
+    Operation, OperationInitiator, OperationPhase, OperationState, Reason, RetryStrategy, SourceSet, SyncOperation,
+    SyncOperationResource, SyncOptions, SyncPolicyAutomated, SyncStatusCode,
 };
 use kube_object::ObjectKey;
 
@@ -21,10 +21,10 @@ pub struct AutoSyncInput<'a> {
     pub retry: Option<&'a RetryStrategy>,
     /// Verdict of the comparison.
     pub sync_status: &'a SyncStatusCode,
-    /// Commit of the comparison.
+    /// Revision of the comparison; those of several sources are joined.
     pub revision: &'a str,
-    /// Source of the comparison.
-    pub source: &'a ApplicationSource,
+    /// Sources of the comparison.
+    pub sources: &'a SourceSet,
     /// Objects of the comparison.
     pub resources: &'a [AutoSyncResource<'a>],
     /// The last operation.
@@ -132,10 +132,13 @@ fn decide(input: &AutoSyncInput<'_>, now: Timestamp) -> Result<Operation, Refusa
 }
 
 fn operation(input: &AutoSyncInput<'_>, prune: bool) -> Operation {
+    let (revision, revisions) = input.sources.revision_fields(input.revision);
     Operation {
         sync: Some(SyncOperation {
-            revision: input.revision.to_owned(),
-            source: Some(input.source.clone()),
+            revision,
+            revisions,
+            source: (!input.sources.is_list()).then(|| input.sources.source_field()),
+            sources: input.sources.sources_field(),
             prune,
             sync_options: input.sync_options.clone(),
             ..SyncOperation::default()
@@ -160,9 +163,9 @@ enum Attempt {
 /// An operation that ended before it had a revision counts as an attempt at any.
 fn attempted(input: &AutoSyncInput<'_>) -> Attempt {
     let Some(last) = input.last else { return Attempt::Never };
-    let same = match last.sync_result.as_ref().filter(|result| !result.revision.is_empty()) {
+    let same = match last.sync_result.as_ref().filter(|result| result.has_revision()) {
         None => last.phase.is_completed(),
-        Some(result) => result.revision == input.revision && result.source == *input.source,
+        Some(result) => result.joined_revision() == input.revision && SourceSet::of_result(result) == *input.sources,
     };
     match (same, &last.phase) {
         (false, _) => Attempt::Never,

@@ -1,4 +1,4 @@
-//! A read-only smart HTTP server on loopback: hyper in front of `git http-backend`.
+//! A read-only smart HTTP server on loopback: hyper in front of `git http-backend`, and of plain files.
 
 mod cgi;
 mod traffic;
@@ -49,7 +49,7 @@ pub enum Fault {
 /// A server of all repositories in one directory, over smart HTTP and read-only, on a loopback port of its own.
 ///
 /// It runs on a thread of its own, so blocking tests can use it, and ends when dropped. A repository is named by its path below the
-/// directory, without `.git`.
+/// directory, without `.git`. A file that is no part of a repository is served as it is, and has faults, a login and traffic under its own path.
 #[derive(Debug)]
 pub struct GitHttpServer {
     address: SocketAddr,
@@ -229,8 +229,11 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
         refused.headers_mut().insert(WWW_AUTHENTICATE, hyper::header::HeaderValue::from_static("Basic realm=\"git\""));
         return Ok(refused);
     }
-    let script = cgi::run(&state.root, &repo, &file, &head, &sent).await;
-    let (head, mut content) = script.into_parts();
+    let answered = match plain_file(&state.root, &repo, &file) {
+        Some(content) => Response::new(content),
+        None => cgi::run(&state.root, &repo, &file, &head, &sent).await,
+    };
+    let (head, mut content) = answered.into_parts();
     if fault == Some(Fault::CorruptPack) {
         content = corrupt(&content);
     }
@@ -248,6 +251,12 @@ fn split_path(path: &str) -> (String, String) {
         .unwrap_or(path.len());
     let (repo, file) = path.split_at(at);
     (repo.trim_end_matches(".git").to_owned(), file.to_owned())
+}
+
+/// Reads what is asked for if it is a file and nothing that Git asks for.
+fn plain_file(root: &Path, path: &str, of_git: &str) -> Option<Bytes> {
+    // A directory cannot be read, and neither can what is not there.
+    if of_git.is_empty() { std::fs::read(root.join(path)).ok().map(Bytes::from) } else { None }
 }
 
 /// How the body ends after its last byte.

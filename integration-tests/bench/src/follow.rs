@@ -55,6 +55,7 @@ struct Metadata {
 #[serde(default)]
 struct ConfigData {
     value: String,
+    base: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -88,6 +89,11 @@ impl Watched {
     /// Gives the value of a ConfigMap.
     pub(crate) fn value(&self) -> &str {
         &self.data.value
+    }
+
+    /// Gives the value that a ConfigMap has from the base of its overlay.
+    pub(crate) fn base_value(&self) -> &str {
+        &self.data.base
     }
 
     /// Tells whether it is Synced and Healthy.

@@ -8,7 +8,9 @@ mod counts;
 mod floor;
 mod follow;
 mod installation;
+mod monorepo;
 mod process;
+mod renders;
 mod report;
 mod rows;
 mod statistics;
@@ -24,8 +26,7 @@ use crate::report::Report;
 /// Measures the daemon against a bare client on a control plane of its own.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Numbers of Applications, each measured from the beginning.
-    #[arg(required = true)]
+    /// Numbers of Applications for which the rows P1 to P7 are measured, each from the beginning.
     sizes: Vec<usize>,
     /// Where the results go as JSON.
     #[arg(long, default_value = "target/bench.json")]
@@ -39,7 +40,13 @@ struct Arguments {
     /// Requests in flight that the floor tries; the fastest counts.
     #[arg(long, value_delimiter = ',', default_value = "8,16,32,64")]
     in_flight: Vec<usize>,
-    /// Rows to measure, such as `P2,P4`; all without. P1 and P3 are measured in pairs with the floor.
+    /// Overlays of the repository for which the rows R2 to R4 are measured.
+    #[arg(long, default_value_t = 1000)]
+    overlays: usize,
+    /// Seconds without work after which memory is read for the last time in R4.
+    #[arg(long, default_value_t = 600)]
+    late: u64,
+    /// Rows to measure, such as `P2,P4` or `R1`; all without. Of rows that begin with P, P1 and P3 are always measured, in pairs with the floor.
     #[arg(long, value_delimiter = ',')]
     rows: Vec<String>,
     /// Level of the daemon's log.
@@ -55,6 +62,7 @@ struct Plan {
     size: usize,
     pairs: usize,
     idle: Duration,
+    late: Duration,
     in_flight: Vec<usize>,
     rows: Vec<String>,
     log_level: String,
@@ -62,6 +70,24 @@ struct Plan {
 }
 
 impl Plan {
+    fn new(arguments: &Arguments, size: usize) -> Self {
+        Self {
+            size,
+            pairs: arguments.pairs.max(1),
+            idle: Duration::from_secs(arguments.idle),
+            late: Duration::from_secs(arguments.late),
+            in_flight: arguments.in_flight.clone(),
+            rows: arguments.rows.clone(),
+            log_level: arguments.log_level.clone(),
+            keep_log: arguments.keep_log.clone(),
+        }
+    }
+
+    /// Tells whether any row is to be measured whose name begins like this.
+    fn has_any(&self, start: &str) -> bool {
+        self.rows.is_empty() || self.rows.iter().any(|wanted| wanted.starts_with(start))
+    }
+
     fn has(&self, row: &str) -> bool {
         self.rows.is_empty() || self.rows.iter().any(|wanted| wanted == row)
     }
@@ -72,18 +98,17 @@ async fn main() {
     let arguments = Arguments::parse();
     let mut report = Report::default();
     for &size in &arguments.sizes {
-        let plan = Plan {
-            size,
-            pairs: arguments.pairs.max(1),
-            idle: Duration::from_secs(arguments.idle),
-            in_flight: arguments.in_flight.clone(),
-            rows: arguments.rows.clone(),
-            log_level: arguments.log_level.clone(),
-            keep_log: arguments.keep_log.clone(),
-        };
-        rows::measure(&plan, &mut report).await;
-        report.write(&arguments.output);
+        let plan = Plan::new(&arguments, size);
+        if plan.has_any("P") {
+            rows::measure(&plan, &mut report).await;
+            report.write(&arguments.output);
+        }
     }
+    let plan = Plan::new(&arguments, arguments.overlays);
+    rows::render::measure(&plan, &mut report).await;
+    report.write(&arguments.output);
+    rows::overlays::measure(&plan, &mut report).await;
+    report.write(&arguments.output);
     println!("\n{report}");
     println!("{}", arguments.output.display());
 }

@@ -5,7 +5,11 @@ mod commit;
 mod heal;
 mod idle;
 mod list;
+pub(crate) mod overlays;
+pub(crate) mod render;
 mod restart;
+
+use std::path::Path;
 
 use integration_tests::Daemon;
 
@@ -77,9 +81,7 @@ pub(crate) async fn measure(plan: &Plan, report: &mut Report) {
     list::measure(plan, &running, report).await;
     idle::measure(plan, &mut running, report).await;
     restart::measure(plan, &mut running, report).await;
-    if let Some(path) = &plan.keep_log {
-        std::fs::write(path, running.daemon.log()).unwrap_or_else(|e| panic!("write {}: {e}", path.display()));
-    }
+    keep_log(plan, &running);
 }
 
 fn report_pairs(plan: &Plan, pairs: &[(Taken, Floor)], in_flight: usize, report: &mut Report) {
@@ -126,12 +128,7 @@ async fn measure_floor(plan: &Plan, in_flight: usize) -> Floor {
 }
 
 async fn measure_engine(plan: &Plan) -> (Running, Taken) {
-    let installation = Installation::start().await;
-    let workload = Workload::serve(installation.directory(), plan.size);
-    let apps = Follow::start(installation.admin.client(), APPLICATIONS);
-    let configs = Follow::start(installation.admin.client(), CONFIG_MAPS);
-    let daemon = installation.daemon(&plan.log_level).await;
-    let mut running = Running { workload, apps, configs, daemon, installation };
+    let mut running = start(plan, Workload::serve).await;
     let cold = cold::run(&mut running).await;
     let mut commits = Vec::new();
     for _ in 0..3 {
@@ -140,4 +137,21 @@ async fn measure_engine(plan: &Plan) -> (Running, Taken) {
     let taken =
         Taken { cold: cold.seconds, commit: median(commits), requests: cold.requests, processor: cold.processor };
     (running, taken)
+}
+
+/// Starts a daemon on a control plane of its own that holds nothing of the workload yet.
+async fn start(plan: &Plan, workload: impl FnOnce(&Path, usize) -> Workload) -> Running {
+    let installation = Installation::start().await;
+    let workload = workload(installation.directory(), plan.size);
+    let apps = Follow::start(installation.admin.client(), APPLICATIONS);
+    let configs = Follow::start(installation.admin.client(), CONFIG_MAPS);
+    let daemon = installation.daemon(&plan.log_level).await;
+    Running { workload, apps, configs, daemon, installation }
+}
+
+/// Keeps the daemon's log where that is asked for.
+fn keep_log(plan: &Plan, running: &Running) {
+    if let Some(path) = &plan.keep_log {
+        std::fs::write(path, running.daemon.log()).unwrap_or_else(|e| panic!("write {}: {e}", path.display()));
+    }
 }

@@ -1,5 +1,7 @@
 //! What is installed: directories of a ConfigMap, a Service and a ServiceAccount, each with its Application, under one root.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 use test_kit::{FixtureRepo, GitHttpServer, application};
 
@@ -21,33 +23,47 @@ pub(crate) struct Workload {
 
 impl Workload {
     /// Writes the repository and serves it over HTTP.
-    pub(crate) fn serve(directory: &std::path::Path, size: usize) -> Self {
+    pub(crate) fn serve(directory: &Path, size: usize) -> Self {
+        Self::written(directory, size, |repo, url| {
+            for index in 0..size {
+                let name = app_name(index);
+                for (file, object) in objects(index, "0") {
+                    repo.write(&format!("apps/{name}/{file}.json"), object.to_string());
+                }
+                repo.write(&format!("root/{name}.json"), child(url, index).to_string());
+            }
+            for index in 0..WIDE {
+                repo.write(&format!("wide/{index}.json"), config_map(&wide_name(index), "0").to_string());
+            }
+        })
+    }
+
+    /// Serves over HTTP a repository with what is written into it; the Applications are in its directory `root`.
+    pub(crate) fn written(directory: &Path, size: usize, write: impl FnOnce(&FixtureRepo, &str)) -> Self {
         let root = directory.join("repositories");
         let server = GitHttpServer::start(&root);
         let url = server.url("platform");
         let repo = FixtureRepo::init(root.join("platform"));
-        for index in 0..size {
-            let name = app_name(index);
-            for (file, object) in objects(index, "0") {
-                repo.write(&format!("apps/{name}/{file}.json"), object.to_string());
-            }
-            repo.write(&format!("root/{name}.json"), child(&url, index).to_string());
-        }
-        for index in 0..WIDE {
-            repo.write(&format!("wide/{index}.json"), config_map(&wide_name(index), "0").to_string());
-        }
+        write(&repo, &url);
         repo.commit("everything");
         Self { size, url, repo, commits: 0, _server: server }
     }
 
     /// Makes a commit that changes the ConfigMaps of some Applications, and gives the value they have then.
     pub(crate) fn commit(&mut self, applications: impl IntoIterator<Item = usize>) -> Commit {
+        self.change(|repo, value| {
+            for index in applications {
+                let path = format!("apps/{}/config.json", app_name(index));
+                repo.write(&path, config_map(&app_name(index), value).to_string());
+            }
+        })
+    }
+
+    /// Makes a commit of what is written, with a value that no commit before it had.
+    pub(crate) fn change(&mut self, write: impl FnOnce(&FixtureRepo, &str)) -> Commit {
         self.commits += 1;
         let value = self.commits.to_string();
-        for index in applications {
-            let path = format!("apps/{}/config.json", app_name(index));
-            self.repo.write(&path, config_map(&app_name(index), &value).to_string());
-        }
+        write(&self.repo, &value);
         Commit { value, id: self.repo.commit("change") }
     }
 

@@ -5,6 +5,7 @@
 mod api_types;
 mod app_of_apps;
 mod bad_input;
+mod charts;
 mod command_line;
 mod comparison;
 mod crashes;
@@ -22,6 +23,7 @@ mod one_owner;
 mod outages;
 mod projects;
 mod reading;
+mod sources;
 mod status;
 mod swap;
 mod sweep;

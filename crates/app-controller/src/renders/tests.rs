@@ -1,3 +1,4 @@
+use application_api::ApplicationSource;
 use test_kit::FixtureRepo;
 
 use super::*;
@@ -32,8 +33,9 @@ impl Fixture {
     ) -> Result<Rendering, RenderFailure> {
         self.test.hands.renders.expect(&app);
         let repo_url = self.repo.file_url().as_str().into();
-        let source = Box::new(ApplicationSource { repo_url, path, ..ApplicationSource::default() });
-        render(&self.test.hands, RenderJob { app, commit, source, context: Box::default(), reuse }).await
+        let source = ApplicationSource { repo_url, path, ..ApplicationSource::default() };
+        let sources = Arc::new(SourceSet::single(source));
+        render(&self.test.hands, RenderJob { app, commit, sources, context: Box::default(), reuse }).await
     }
 }
 
@@ -77,6 +79,7 @@ async fn failures_say_whose_they_are() {
     let kind = |result: Result<Rendering, RenderFailure>| match result.unwrap_err() {
         RenderFailure::Unsupported(_) => "unsupported",
         RenderFailure::Content(_) => "content",
+        RenderFailure::Forbidden(_) => "forbidden",
         RenderFailure::Unavailable(_) => "unavailable",
         RenderFailure::Overrun(_) => "overrun",
     };

@@ -83,7 +83,7 @@ fn one_reconciliation_is_one_tree_of_spans() {
         app: app(),
         ticket: Ticket(1),
         commit: "abc".to_owned(),
-        source: Box::default(),
+        sources: Arc::default(),
         context: Box::default(),
         reuse: Reuse::Allowed,
     };

@@ -4,7 +4,9 @@ use application_api::HelmFileParameter;
 use kube_object::ClusterVersions;
 
 use super::*;
+use crate::supplies::Supply;
 use crate::tests::mem_tree::MemTree;
+use crate::{Elsewhere, RenderContext, RenderRequest, RenderWorkers, WorkerOptions};
 
 fn context() -> RenderContext {
     RenderContext {
@@ -17,12 +19,30 @@ fn context() -> RenderContext {
 }
 
 fn made(files: &[&str], options: &ApplicationSourceHelm) -> Result<HelmJob, String> {
+    made_with(files, options, &Elsewhere::default()).map(|(job, _)| job)
+}
+
+/// Makes the job, and says what has to be got first.
+fn made_with(
+    files: &[&str],
+    options: &ApplicationSourceHelm,
+    elsewhere: &Elsewhere,
+) -> Result<(HelmJob, Vec<Need>), String> {
     let files: Vec<(&str, &str)> = files.iter().map(|file| (*file, "a: b\n")).collect();
     let tree = MemTree::new(&files);
-    let context = context();
+    let (context, request) = (context(), RenderRequest::directory("charts/web", Default::default(), "web"));
+    let workers = RenderWorkers::new(WorkerOptions::new("none".into()), |_| {});
+    let source =
+        ToolSource { directory: "charts/web", request: &request, context: &context, elsewhere, workers: &workers };
     let mut env = BuildEnv::new(&context, "charts/web");
-    job(&mut Recorder::new(&tree), "charts/web", options, &context, &mut env, &RenderLimits::default())
-        .map_err(|error| error.to_string())
+    let mounts = elsewhere.mounts();
+    let mut recorder = Recorder::new(&tree);
+    for (path, tree) in &mounts {
+        recorder.mount(path.clone(), &**tree);
+    }
+    let mut wants = Wants::default();
+    let job = job(&mut recorder, options, &source, &mut env, &mut wants).map_err(|error| error.to_string())?;
+    Ok((job, wants.into_needs()))
 }
 
 fn value_files(files: &[&str], written: &[&str]) -> Result<Vec<String>, String> {
@@ -84,7 +104,6 @@ fn references_that_lead_nowhere_are_errors() {
         ("/../secret.yaml", "value file path resolved to outside repository root"),
         ("templates", "it is a directory"),
         ("envs/*.yaml", "values file glob \"envs/*.yaml\" matched no files"),
-        ("https://example.com/values.yaml", "values files from URLs are not supported yet"),
         ("file:///etc/passwd", "URLs of scheme file are not allowed"),
     ] {
         let error = value_files(&["charts/web/templates/a.yaml"], &[written]).unwrap_err();
@@ -96,6 +115,53 @@ fn references_that_lead_nowhere_are_errors() {
         ..ApplicationSourceHelm::default()
     };
     assert_eq!(made(&["charts/web/values.yaml"], &options).unwrap().value_files, ["/charts/web/values.yaml"]);
+}
+
+#[test]
+fn files_of_other_sources_are_named_by_their_reference() {
+    let env: Arc<dyn git_source::SourceTree> =
+        Arc::new(MemTree::new(&[("prod.yaml", "a: b\n"), ("web/a.yaml", "a: b\n"), ("up.yaml", "->../x")]));
+    let elsewhere = Elsewhere { refs: Some([("env".to_owned(), env)].into()), ..Elsewhere::default() };
+    let files = |written: &str| {
+        let options = ApplicationSourceHelm { value_files: vec![written.to_owned()], ..Default::default() };
+        made_with(&["charts/web/values.yaml"], &options, &elsewhere).map(|(job, _)| job.value_files.join(" "))
+    };
+    for (written, expected) in [
+        ("$env/prod.yaml", Ok("/.driftless/refs/env/prod.yaml")),
+        ("$env/$ARGOCD_APP_NAME/*.yaml", Ok("/.driftless/refs/env/web/a.yaml")),
+        ("$env/../other/x.yaml", Err("value file path resolved to outside repository root")),
+        ("$env/up.yaml", Err("repository contains out-of-bounds symlinks. file: .driftless/refs/env/up.yaml")),
+        ("$env/none.yaml", Err("$env/none.yaml: no such file in the repository")),
+        ("$other/a.yaml", Err("source referenced \"$other\", which is not one of the available sources ($env)")),
+    ] {
+        let found = files(written);
+        match expected {
+            Ok(expected) => assert_eq!(found.as_deref(), Ok(expected), "{written}"),
+            Err(expected) => assert!(found.as_ref().unwrap_err().contains(expected), "{written}: {found:?}"),
+        }
+    }
+    let none = Elsewhere { refs: Some([].into()), ..Elsewhere::default() };
+    let options = ApplicationSourceHelm { value_files: vec!["$env/a.yaml".to_owned()], ..Default::default() };
+    let error = made_with(&[], &options, &none).unwrap_err();
+    assert!(error.contains("source referenced \"$env\", but no source has a 'ref' field defined"), "{error}");
+}
+
+#[test]
+fn values_files_from_urls_are_got_first() {
+    let options = ApplicationSourceHelm {
+        value_files: vec!["https://example.com/values.yaml".to_owned()],
+        ..ApplicationSourceHelm::default()
+    };
+    let (job, needs) = made_with(&[], &options, &Elsewhere::default()).unwrap();
+    let need = Need::File("https://example.com/values.yaml".into());
+    assert_eq!((job.value_files.len(), needs), (0, vec![need.clone()]));
+    let got = |supply| Elsewhere { supplies: [(need.clone(), supply)].into(), ..Elsewhere::default() };
+    let file = Supply::File { name: "values.yaml".to_owned(), content: (*b"a: b\n").into() };
+    let (job, needs) = made_with(&[], &options, &got(file)).unwrap();
+    assert_eq!((job.value_files, needs), (vec!["/.driftless/files/0/values.yaml".to_owned()], vec![]));
+    let failed = Supply::Failed { message: "404 Not Found".to_owned(), remedy: git_source::Remedy::Retry };
+    let error = made_with(&[], &options, &got(failed)).unwrap_err();
+    assert_eq!(error, "https://example.com/values.yaml: 404 Not Found");
 }
 
 #[test]

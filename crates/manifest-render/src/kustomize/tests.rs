@@ -2,6 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::tests::mem_tree::MemTree;
+use crate::{Elsewhere, RenderContext, RenderRequest, RenderWorkers, WorkerOptions};
 
 fn made(options: &serde_json::Value, build_options: &[&str]) -> Result<KustomizeJob, String> {
     let options: ApplicationSourceKustomize = serde_json::from_value(options.clone()).unwrap();
@@ -12,7 +13,16 @@ fn made(options: &serde_json::Value, build_options: &[&str]) -> Result<Kustomize
         ..RenderContext::default()
     };
     let mut env = BuildEnv::new(&context, "overlays/prod");
-    job(&mut Recorder::new(&tree), "overlays/prod", &options, &context, &mut env).map_err(|error| error.to_string())
+    let request = RenderRequest::directory("overlays/prod", Default::default(), "web");
+    let workers = RenderWorkers::new(WorkerOptions::new("none".into()), |_| {});
+    let source = ToolSource {
+        directory: "overlays/prod",
+        request: &request,
+        context: &context,
+        elsewhere: &Elsewhere::default(),
+        workers: &workers,
+    };
+    job(&mut Recorder::new(&tree), &options, &source, &mut env).map_err(|error| error.to_string())
 }
 
 #[test]

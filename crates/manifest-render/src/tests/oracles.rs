@@ -67,10 +67,17 @@ fn ours(directory: &Path, case: &Case, source_type: &SourceType, workers: &Rende
         ..RenderContext::default()
     };
     let directory_in_tree = if case.path == "." { "" } else { &case.path };
-    let source = ToolSource { directory: directory_in_tree, request: &request, context: &context, workers };
+    let elsewhere = Elsewhere::default();
+    let source = ToolSource {
+        directory: directory_in_tree,
+        request: &request,
+        context: &context,
+        elsewhere: &elsewhere,
+        workers,
+    };
     let printed = print(&mut Recorder::new(&tree), &source, source_type).map_err(|error| error.to_string())?;
     // What is printed is understood as well.
-    crate::render(&tree, &request, &context, workers).map_err(|error| error.to_string())?;
+    crate::render(&tree, &request, &context, &elsewhere, workers).map_err(|error| error.to_string())?;
     Ok(printed.0.output)
 }
 

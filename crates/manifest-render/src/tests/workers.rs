@@ -43,7 +43,7 @@ fn rendered(tree: &MemTree, path: &str, workers: &RenderWorkers) -> Result<Rende
     let request = RenderRequest::directory(path, application_api::ApplicationSourceDirectory::default(), "demo");
     let context =
         RenderContext { app_name: "demo".to_owned(), namespace: "shop".to_owned(), ..RenderContext::default() };
-    crate::render(tree, &request, &context, workers).map_err(|error| error.to_string())
+    crate::render(tree, &request, &context, &Elsewhere::default(), workers).map_err(|error| error.to_string())
 }
 
 const CHART: [(&str, &str); 4] = [
@@ -171,7 +171,7 @@ fn jsonnet_files_are_evaluated_among_the_others() {
     let context = RenderContext { instance: "demo".to_owned(), ..RenderContext::default() };
     let workers = pool();
     let tree = MemTree::new(&files);
-    let render = crate::render(&tree, &request, &context, &workers).unwrap();
+    let render = crate::render(&tree, &request, &context, &Elsewhere::default(), &workers).unwrap();
     assert_eq!(render.source_type, SourceType::Directory);
     let shown: Vec<String> =
         render.manifests.objects.iter().map(|object| format!("{} {}", object.file, object.name)).collect();
@@ -185,15 +185,20 @@ fn jsonnet_files_are_evaluated_among_the_others() {
     }
     assert!(!render.lookups.hold_in_context(&RenderContext { instance: "other".to_owned(), ..context.clone() }));
     let broken = MemTree::new(&[("app/a.jsonnet", "{ a: error 'no luck' }")]);
-    let error = crate::render(&broken, &request, &context, &workers).unwrap_err().to_string();
+    let error = crate::render(&broken, &request, &context, &Elsewhere::default(), &workers).unwrap_err().to_string();
     assert!(error.starts_with("Jsonnet: RUNTIME ERROR: no luck"), "{error}");
     // They count as others do.
     let limits = RenderLimits { objects: 2, ..RenderLimits::default() };
-    let error = crate::render(&tree, &RenderRequest { limits, ..request.clone() }, &context, &workers).unwrap_err();
+    let error =
+        crate::render(&tree, &RenderRequest { limits, ..request.clone() }, &context, &Elsewhere::default(), &workers)
+            .unwrap_err();
     assert!(error.to_string().starts_with("app/m.jsonnet: the number of objects exceeds the limit of 2"), "{error}");
     // Turned off, the files are passed over.
     let off = RenderRequest { disabled_tools: vec![SourceType::Directory], ..request };
-    assert_eq!(crate::render(&tree, &off, &context, &workers).unwrap().manifests.objects.len(), 2);
+    assert_eq!(
+        crate::render(&tree, &off, &context, &Elsewhere::default(), &workers).unwrap().manifests.objects.len(),
+        2
+    );
 }
 
 #[test]
@@ -217,11 +222,8 @@ fn links_that_lead_out_are_refused() {
 #[test]
 fn nothing_is_fetched_and_nothing_outside_is_read() {
     for (kustomization, expected) in [
-        (
-            "resources: [https://example.com/a.yaml]\n",
-            "remote resources are not fetched yet: https://example.com/a.yaml",
-        ),
-        ("resources: ['https://example.com/a/b.git?ref=v1']\n", "remote resources are not fetched yet"),
+        ("resources: [https://example.com/a.yaml]\n", "not got yet: https://example.com/a.yaml"),
+        ("resources: ['https://example.com/a/b.git?ref=v1']\n", "not got yet: https://example.com/a/b.git"),
         ("resources: [/etc/passwd]\n", "Kustomize: "),
         ("resources: [../../../../etc/passwd]\n", "Kustomize: "),
         ("configMapGenerator: [{name: a, files: [/etc/passwd]}]\n", "Kustomize: "),

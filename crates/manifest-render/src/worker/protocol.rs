@@ -1,5 +1,7 @@
 //! What the daemon and the worker say to each other (`PROTOCOL.md`).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -78,6 +80,15 @@ pub(crate) struct HelmJob {
     pub(crate) skip_crds: bool,
     pub(crate) skip_tests: bool,
     pub(crate) skip_schema_validation: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) dependencies: Vec<HelmDependency>,
+}
+
+/// A chart that another depends on: an archive or a directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct HelmDependency {
+    pub(crate) name: String,
+    pub(crate) path: String,
 }
 
 /// A value as with `--set` or `--set-string`.
@@ -103,7 +114,36 @@ pub(crate) struct KustomizeJob {
     pub(crate) edits: Vec<Vec<String>>,
     pub(crate) patches: Vec<KustomizePatch>,
     pub(crate) load_restrictions: &'static str,
-    pub(crate) remotes: std::collections::BTreeMap<String, String>,
+    pub(crate) remotes: BTreeMap<String, String>,
+    /// Set where charts may be inflated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) helm: Option<InflationJob>,
+    /// Archives of charts, by [`ChartReference::key`].
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) charts: BTreeMap<String, String>,
+}
+
+/// What charts in kustomizations are rendered with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct InflationJob {
+    pub(crate) kube_version: String,
+    pub(crate) api_versions: Vec<String>,
+}
+
+/// A chart that a kustomization names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChartReference {
+    pub(crate) repo: String,
+    pub(crate) name: String,
+    pub(crate) version: String,
+}
+
+impl ChartReference {
+    pub(crate) fn key(&self) -> String {
+        format!("{}|{}|{}", self.repo, self.name, self.version)
+    }
 }
 
 /// A patch of a kustomization.
@@ -200,6 +240,8 @@ pub(crate) struct Failed {
     pub(crate) message: String,
     #[serde(default)]
     pub(crate) remotes: Option<Vec<String>>,
+    #[serde(default)]
+    pub(crate) charts: Option<Vec<ChartReference>>,
 }
 
 /// Whose fault a failure is.
@@ -212,6 +254,8 @@ pub(crate) enum FailureKind {
     Dependencies,
     /// Remote resources must be fetched first.
     Remotes,
+    /// Charts must be fetched first.
+    Charts,
     /// A question could not be answered.
     Lookup,
     /// The output is too large.

@@ -7,6 +7,7 @@ mod healing;
 mod lost_answers;
 mod operations;
 mod pruning;
+mod several_sources;
 mod sharing;
 mod sources;
 mod syncing;

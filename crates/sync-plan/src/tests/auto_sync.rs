@@ -1,5 +1,5 @@
 use application_api::{
-    ApplicationSource, Operation, OperationInitiator, OperationPhase, OperationState, Reason, RetryStrategy,
+    ApplicationSource, Operation, OperationInitiator, OperationPhase, OperationState, Reason, RetryStrategy, SourceSet,
     SyncOperation, SyncOptions, SyncPolicyAutomated, SyncStatusCode,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -78,7 +78,7 @@ impl Case {
             retry: self.retry.as_ref(),
             sync_status: &self.status,
             revision: "abc",
-            source: &ApplicationSource::default(),
+            sources: &SourceSet::single(ApplicationSource::default()),
             resources: &resources,
             last: self.last.as_ref(),
             desired: self.desired,

@@ -29,6 +29,11 @@ struct EndLabels {
     reason: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RenderLabels {
+    tool: String,
+}
+
 /// Metrics of the daemon itself.
 #[derive(Clone, Debug)]
 pub struct DaemonMetrics {
@@ -37,6 +42,7 @@ pub struct DaemonMetrics {
     ignored_settings: Family<SettingLabels, Gauge>,
     leader: Gauge,
     worker_ends: Family<EndLabels, Counter>,
+    renders: Family<RenderLabels, Counter>,
 }
 
 impl DaemonMetrics {
@@ -47,6 +53,7 @@ impl DaemonMetrics {
             ignored_settings: Family::default(),
             leader: Gauge::default(),
             worker_ends: Family::default(),
+            renders: Family::default(),
         };
         registry.register("workqueue_depth", "Items waiting in a queue", metrics.depth.clone());
         registry.register("workqueue_adds", "Items added to a queue", metrics.adds.clone());
@@ -60,6 +67,11 @@ impl DaemonMetrics {
             "driftless_render_worker_ends",
             "Processes for Helm and Kustomize that ended, by why",
             metrics.worker_ends.clone(),
+        );
+        registry.register(
+            "driftless_renders",
+            "Sources that were rendered, not found unchanged, by what rendered them",
+            metrics.renders.clone(),
         );
         let info = Family::<BuildInfo, Gauge>::default();
         info.get_or_create(build).set(1);
@@ -85,6 +97,11 @@ impl DaemonMetrics {
     /// Counts a render worker that ended: `idle`, `large`, or the word for what went wrong.
     pub fn render_worker_ended(&self, reason: &str) {
         self.worker_ends.get_or_create(&EndLabels { reason: reason.to_owned() }).inc();
+    }
+
+    /// Counts a source that was rendered, by what rendered it, such as `Helm`.
+    pub fn rendered(&self, tool: &str) {
+        self.renders.get_or_create(&RenderLabels { tool: tool.to_owned() }).inc();
     }
 
     /// Shows that this replica holds the lease.

@@ -1,3 +1,4 @@
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::Output;
 
@@ -35,6 +36,17 @@ impl Fixture {
         let _ = std::fs::remove_dir_all(into);
         let output = self.git(&["clone", "--quiet", url, &into.display().to_string()]);
         if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+    }
+
+    /// Asks for a file, and gives the status and the body.
+    fn get(&self, path: &str) -> (String, String) {
+        let mut connection = std::net::TcpStream::connect(self.server.address).unwrap();
+        write!(connection, "GET /{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        let status = answer.split(' ').nth(1).unwrap_or_default().to_owned();
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        (status, body.to_owned())
     }
 
     fn clone(&self) -> Result<(), String> {
@@ -141,4 +153,17 @@ fn waiting_for_traffic() {
         futures::join!(wait, clone).0
     });
     assert!(seen.ls_refs == 1);
+}
+
+#[test]
+fn a_plain_file_is_served_and_counted_by_its_path() {
+    let f = fixture();
+    std::fs::create_dir_all(f.dir.path().join("served/charts")).unwrap();
+    std::fs::write(f.dir.path().join("served/charts/index.yaml"), "entries: {}\n").unwrap();
+    assert_eq!(f.get("charts/index.yaml"), ("200".to_owned(), "entries: {}\n".to_owned()));
+    assert_eq!(f.get("charts/other.yaml").0, "404");
+    f.server.set_fault("charts/index.yaml", Fault::Status(500));
+    assert_eq!(f.get("charts/index.yaml").0, "500");
+    let seen = f.server.traffic("charts/index.yaml");
+    assert_eq!((seen.requests, seen.bytes_sent), (2, 12));
 }

@@ -121,6 +121,13 @@ impl World {
         self.run();
     }
 
+    /// Edits the spec of a project as a person does, and lets the daemon act.
+    pub fn edit_project(&mut self, name: &str, edit: impl FnOnce(&mut Value)) {
+        let project = key("argoproj.io", "AppProject", "argocd", name);
+        self.server.edit(&project, "kubectl-edit", |project| edit(&mut project["spec"]));
+        self.run();
+    }
+
     /// Edits a ConfigMap as a person does.
     pub fn edit_map(&mut self, name: &str, value: &str) {
         self.server.edit(&map_key(name), "kubectl-edit", |map| map["data"]["key"] = value.into());

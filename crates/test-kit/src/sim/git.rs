@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use application_api::{ApplicationSource, RepoUrl, SourceType};
+use application_api::{ApplicationSource, RepoUrl, SourceSet, SourceType, split_revisions};
 use kube_object::{Digest, Object, RenderedManifests, RenderedObject, Stability};
 use reconciler::{Dependence, RenderContext, RenderFailure, Rendering, RepoFailure};
 use serde_json::Value;
@@ -27,6 +27,8 @@ pub struct Git {
     pub broken: BTreeMap<String, RenderFailure>,
     /// Whether charts render differently each time.
     pub stability: Stability,
+    /// Where charts depend on others from.
+    pub chart_repositories: BTreeSet<RepoUrl>,
     /// The commit that polls name instead of the newest one.
     pub lie: Option<String>,
     commits: BTreeMap<String, Directories>,
@@ -90,6 +92,31 @@ impl Git {
         Ok(revisions.iter().map(|revision| (revision.clone(), find(revision))).collect())
     }
 
+    /// Renders all sources of an Application, each at its commit.
+    pub fn render_all(
+        &self,
+        sources: &SourceSet,
+        joined: &str,
+        context: &RenderContext,
+    ) -> Result<Rendering, RenderFailure> {
+        let mut all = Vec::new();
+        for (source, commit) in sources.all().iter().zip(split_revisions(joined)) {
+            all.push(self.render(source, commit, context)?);
+        }
+        if all.len() == 1 {
+            return Ok(all.remove(0));
+        }
+        let parts: Vec<_> = all.iter().map(|rendering| Arc::clone(&rendering.manifests)).collect();
+        let depends = all.iter().any(|rendering| rendering.dependence == Dependence::Context);
+        Ok(Rendering {
+            manifests: Arc::new(RenderedManifests::joined(&parts)),
+            source_types: all.iter().flat_map(|rendering| rendering.source_types.clone()).collect(),
+            dependence: if depends { Dependence::Context } else { Dependence::FilesOnly },
+            stability: self.stability,
+            chart_repositories: all.into_iter().flat_map(|rendering| rendering.chart_repositories).collect(),
+        })
+    }
+
     /// Renders a directory of a commit. A source with `helm` is a chart: it leaves out objects annotated with [`NEEDS`] whose kind the
     /// cluster does not serve.
     pub fn render(
@@ -98,6 +125,9 @@ impl Git {
         commit: &str,
         context: &RenderContext,
     ) -> Result<Rendering, RenderFailure> {
+        if source.is_ref() && source.path.is_empty() {
+            return Ok(Rendering::of_directory(Arc::new(manifests(&[], "", commit))));
+        }
         if let Some(failure) = self.broken.get(&source.path) {
             return Err(failure.clone());
         }
@@ -112,9 +142,10 @@ impl Git {
             let objects: Vec<Value> = objects.iter().filter(is_served).cloned().collect();
             return Ok(Rendering {
                 manifests: Arc::new(manifests(&objects, &source.path, commit)),
-                source_type: SourceType::Helm,
+                source_types: vec![SourceType::Helm],
                 dependence: Dependence::Context,
                 stability: self.stability,
+                chart_repositories: self.chart_repositories.clone(),
             });
         }
         let id = (commit.to_owned(), source.path.clone());

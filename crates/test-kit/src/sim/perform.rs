@@ -42,9 +42,9 @@ impl World {
                 let result = failure.map_or_else(|| self.git.poll(&revisions), Err);
                 Event::RepoPolled { repo, started_at: self.now, result }
             }
-            Effect::Render { app, ticket, commit, source, context, .. } => {
+            Effect::Render { app, ticket, commit, sources, context, .. } => {
                 let failure = refusal.map(|error| RenderFailure::Unavailable(error.message));
-                let result = failure.map_or_else(|| self.git.render(&source, &commit, &context), Err);
+                let result = failure.map_or_else(|| self.git.render_all(&sources, &commit, &context), Err);
                 Event::Rendered { app, ticket, result }
             }
             Effect::Request { app, ticket, request } => {

@@ -12,7 +12,7 @@ use crate::installation::ENGINE;
 use crate::process::processor_seconds;
 use crate::report::Report;
 use crate::statistics::{median, number, worst};
-use crate::workload::{CONTROL_PLANE, app_name};
+use crate::workload::{CONTROL_PLANE, Commit, app_name};
 
 /// Commits to one Application each.
 const COMMITS: usize = 10;
@@ -20,8 +20,8 @@ const COMMITS: usize = 10;
 const WINDOW: Duration = Duration::from_mins(1);
 
 /// Asks for a refresh of an Application, and gives when that was answered.
-async fn refresh(running: &Running, index: usize) -> Instant {
-    let app = integration_tests::object("argoproj.io/v1alpha1", "Application", CONTROL_PLANE, &app_name(index));
+pub(crate) async fn refresh(running: &Running, app: &str) -> Instant {
+    let app = integration_tests::object("argoproj.io/v1alpha1", "Application", CONTROL_PLANE, app);
     let patch = json!({"metadata": {"annotations": {"argocd.argoproj.io/refresh": "normal"}}});
     running.installation.admin.edit(&app, &patch).await;
     Instant::now()
@@ -60,18 +60,23 @@ pub(crate) async fn measure_one(plan: &Plan, running: &mut Running, report: &mut
 /// Commits to one Application, and gives the milliseconds from the answer of the refresh to the event of its object.
 async fn commit_to(running: &mut Running, index: usize) -> f64 {
     let commit = running.workload.commit([index]);
-    running.configs.catch_up();
-    let asked = refresh(running, index).await;
     let name = app_name(index);
+    arrival(running, &name, &name, &commit).await
+}
+
+/// Asks for a refresh of an Application, and gives the milliseconds from the answer to the event of its ConfigMap with the value of a commit.
+pub(crate) async fn arrival(running: &mut Running, app: &str, config: &str, commit: &Commit) -> f64 {
+    running.configs.catch_up();
+    let asked = refresh(running, app).await;
     let is_there = |_: &str, configs: &HashMap<String, Watched>| {
-        configs.get(&name).is_some_and(|config| config.value() == commit.value)
+        configs.get(config).is_some_and(|config| config.value() == commit.value)
     };
     let seen = running.configs.until("the committed value", is_there).await;
     let millis = seen.saturating_duration_since(asked).as_secs_f64() * 1000.0;
     running
         .apps
         .until("the Application to be settled", |_, apps| {
-            apps.get(&name).is_some_and(|app| app.is_settled_at(&commit.id))
+            apps.get(app).is_some_and(|app| app.is_settled_at(&commit.id))
         })
         .await;
     super::idle::until_quiet(running).await;
@@ -83,7 +88,7 @@ pub(crate) async fn to_all(running: &mut Running) -> f64 {
     let size = running.workload.size;
     let commit = running.workload.commit(0..size);
     running.apps.catch_up();
-    let asked = refresh(running, 0).await;
+    let asked = refresh(running, &app_name(0)).await;
     let mut left: HashSet<String> = (0..size).map(app_name).collect();
     let ended = running
         .apps

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::plan::APPS;
 use crate::sim::build::application_with;
+use crate::sim::git::REPO;
 use crate::sim::rng::Rng;
 
 /// Where the Applications come from.
@@ -35,6 +36,8 @@ pub(super) struct Shape {
     pub(super) retry: Option<i64>,
     /// Whether there is a kind of its own.
     pub(super) kinds: bool,
+    /// Whether an Application has a list of sources.
+    pub(super) lists: bool,
     pub(super) rollout_seconds: i64,
     pub(super) establishing_millis: i64,
 }
@@ -58,6 +61,8 @@ impl Shape {
             kinds,
             rollout_seconds: *rng.pick(&[0, 2, 30]),
             establishing_millis: *rng.pick(&[0, 300, 4000]),
+            // Drawn last, so that the schedules of a seed stay what they were but for this.
+            lists: rng.one_in(3),
         }
     }
 
@@ -67,6 +72,10 @@ impl Shape {
             if name == APPS[1] && self.kinds {
                 // A chart, whose render depends on what the cluster serves.
                 app["spec"]["source"]["helm"] = json!({});
+            }
+            if name == APPS[0] && self.lists {
+                let source = app["spec"].as_object_mut().and_then(|spec| spec.remove("source"));
+                app["spec"]["sources"] = json!([source, {"repoURL": REPO, "ref": "env", "targetRevision": "HEAD"}]);
             }
             if let Some(finalizer) = self.finalizer {
                 app["metadata"]["finalizers"] = json!([finalizer]);

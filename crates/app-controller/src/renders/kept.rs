@@ -1,0 +1,74 @@
+//! Renders on disk, so that a restart renders nothing that it has rendered before.
+
+use std::collections::BTreeMap;
+
+use artifact_source::DiskStore;
+use kube_object::Digest;
+use manifest_render::{Render, RenderContext, StoredRender};
+use source_loader::Origin;
+
+use super::Input;
+use super::one::Sibling;
+
+/// The renders that are kept, under what is rendered: one of each, the last.
+///
+/// Applications of the same credential whose sources are equal share those that do not depend on the Application.
+#[derive(Clone)]
+pub(super) struct Kept(DiskStore);
+
+impl Kept {
+    pub(super) fn new(store: DiskStore) -> Self {
+        Self(store)
+    }
+
+    /// Reads the render of an input; none where it depends on another context, or cannot be read.
+    pub(super) async fn read(&self, input: &Input, context: &RenderContext) -> Option<StoredRender> {
+        let keys = [key(input, Some(&input.request.app_name)), key(input, None)];
+        let (store, name, context) = (self.0.clone(), input.request.app_name.clone(), context.clone());
+        let read = tokio::task::spawn_blocking(move || {
+            keys.iter().find_map(|key| {
+                let stored = StoredRender::decode(&store.get(key)?)?.for_application(&name)?;
+                stored.render.lookups.hold_in_context(&context).then_some(stored)
+            })
+        });
+        read.await.ok().flatten()
+    }
+
+    /// Writes a render, unless it has to stay in memory.
+    pub(super) fn write(&self, input: &Input, commit: &str, siblings: &BTreeMap<String, Sibling>, render: &Render) {
+        let ref_commits = siblings.iter().map(|(name, sibling)| (name.clone(), sibling.commit.clone())).collect();
+        let app_name = input.request.app_name.clone();
+        let is_own = render.lookups.context_use().application;
+        let (store, key) = (self.0.clone(), key(input, is_own.then_some(app_name.as_str())));
+        let stored = StoredRender { app_name, commit: commit.to_owned(), ref_commits, render: render.clone() };
+        // Nobody waits for it; what is not written is only rendered again.
+        tokio::task::spawn_blocking(move || match stored.encode() {
+            Some(bytes) => store.put(&key, &bytes),
+            // What was there before is of other content.
+            None => store.remove(&key),
+        });
+    }
+}
+
+/// Names what is rendered: where it comes from with which credential, how, and for whom where that matters.
+fn key(input: &Input, app_name: Option<&str>) -> [u8; 32] {
+    let mut parts = vec![b"render".to_vec(), input.request.digest().to_vec()];
+    parts.extend(app_name.map(|name| name.as_bytes().to_vec()));
+    parts.extend(place(&input.origin));
+    for (name, origin) in &input.refs {
+        parts.push(name.clone().into_bytes());
+        parts.extend(place(origin));
+    }
+    *Digest::of_parts(parts.iter().map(Vec::as_slice)).as_bytes()
+}
+
+fn place(origin: &Origin) -> [Vec<u8>; 3] {
+    match origin {
+        Origin::Git(repository) => {
+            [b"git".to_vec(), repository.url.as_str().into(), repository.credential.as_str().into()]
+        }
+        Origin::Artifact { repository, chart } => {
+            [format!("{:?}", repository.kind).into(), repository.url.as_str().into(), chart.clone().into()]
+        }
+    }
+}

@@ -72,18 +72,18 @@ impl Artifacts {
         }
         if repository.kind == ArtifactKind::ChartRepository {
             let index = self.index(repository).await?;
-            let find = |wanted: &Wanted| match is_settled(wanted) {
-                true => Ok(wanted.revision.clone()),
-                false => find(&index, repository, wanted).map(|entry| entry.version.clone()),
+            let find = |wanted: &Wanted| {
+                if is_settled(wanted) {
+                    return Ok(wanted.revision.clone());
+                }
+                find(&index, repository, wanted).map(|entry| entry.version.clone())
             };
             return Ok(wanted.iter().map(find).collect());
         }
         let mut found = Vec::new();
         for wanted in wanted {
-            found.push(match is_settled(wanted) {
-                true => Ok(wanted.revision.clone()),
-                false => self.tagged(repository, wanted).await,
-            });
+            let settled = is_settled(wanted);
+            found.push(if settled { Ok(wanted.revision.clone()) } else { self.tagged(repository, wanted).await });
         }
         Ok(found)
     }

@@ -133,9 +133,12 @@ impl ArtifactError {
         match self {
             Self::Url { .. } => Remedy::GiveUp,
             Self::Status { status, .. } if !matches!(status, 408 | 425 | 429 | 500..) => Remedy::WaitForChange,
-            Self::Unreachable { .. } | Self::Status { .. } | Self::Digest { .. } | Self::BrokeOff(_) => Remedy::Retry,
-            // A proxy that is in the way may answer anything.
-            Self::Malformed { .. } => Remedy::Retry,
+            // A proxy that is in the way may answer anything, so that what does not parse may pass as well.
+            Self::Unreachable { .. }
+            | Self::Status { .. }
+            | Self::Digest { .. }
+            | Self::Malformed { .. }
+            | Self::BrokeOff(_) => Remedy::Retry,
             Self::Address { .. }
             | Self::TooLarge { .. }
             | Self::NoChart { .. }

@@ -281,9 +281,9 @@ fn content_of(manifest: Manifest) -> Result<Content, String> {
         return Err(format!("it has {} layers, and at most {LAYERS} are allowed", layers.len()));
     }
     let is_chart = config.is_some_and(|config| config.media_type == CHART_CONFIG);
-    let holds_files = |layer: &Descriptor| match is_chart {
-        true => layer.media_type == CHART_CONTENT,
-        false => ["tar", "tar+gzip", "tar.gzip"].iter().any(|ending| layer.media_type.ends_with(ending)),
+    let holds_files = |layer: &Descriptor| {
+        let is_archive = || ["tar", "tar+gzip", "tar.gzip"].iter().any(|ending| layer.media_type.ends_with(ending));
+        if is_chart { layer.media_type == CHART_CONTENT } else { is_archive() }
     };
     let mut content = layers.into_iter().filter(holds_files);
     match (content.next(), content.count()) {

@@ -34,9 +34,11 @@ pub(crate) fn unpack(
     // What is around the files of an archive counts as well: a thousand bytes for each, and the end.
     let most = options.extracted_bytes.saturating_add(options.entries as u64 * 1024 + (1 << 20));
     let mut reader = tar::Archive::new(Bounded { inner: plain, left: most });
-    let broken = |error: &io::Error| match error.get_ref().is_some_and(|cause| cause.is::<Exceeded>()) {
-        true => extracted(artifact, "bytes", options.extracted_bytes),
-        false => ArtifactError::Archive { artifact: artifact.to_owned(), detail: error.to_string() },
+    let broken = |error: &io::Error| {
+        if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Exceeded>) {
+            return extracted(artifact, "bytes", options.extracted_bytes);
+        }
+        ArtifactError::Archive { artifact: artifact.to_owned(), detail: error.to_string() }
     };
     let mut unpacking = Unpacking { artifact, layout, options, files: BTreeMap::new(), entries: 0, bytes: 0 };
     for entry in reader.entries().map_err(|error| broken(&error))? {

@@ -198,16 +198,11 @@ impl Files<'_, '_, '_> {
             let (name, rest) = reference.split_once('/').unwrap_or((reference, ""));
             let Some(mount) = elsewhere.ref_path(name) else {
                 let name = format!("${name}");
-                return failed(
-                    raw,
-                    match refs.is_empty() {
-                        true => FileProblem::NoRefs(name),
-                        false => FileProblem::UnknownRef {
-                            name,
-                            available: refs.keys().map(|known| format!("${known}")).collect::<Vec<_>>().join(", "),
-                        },
-                    },
-                );
+                if refs.is_empty() {
+                    return failed(raw, FileProblem::NoRefs(name));
+                }
+                let available = refs.keys().map(|known| format!("${known}")).collect::<Vec<_>>().join(", ");
+                return failed(raw, FileProblem::UnknownRef { name, available });
             };
             let rest = self.env.expand(rest);
             let Some(below) = join("", &rest) else { return failed(raw, FileProblem::OutsideRoot) };

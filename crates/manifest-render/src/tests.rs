@@ -1,3 +1,4 @@
+mod fuzz;
 pub(crate) mod mem_tree;
 mod oracles;
 mod workers;

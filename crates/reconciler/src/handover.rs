@@ -138,11 +138,13 @@ fn knowledge_at(view: &View, commit: &str, facts: &Facts) -> Knowledge {
         return match failed.failure {
             RenderFailure::Unavailable(_) => Knowledge::Unreadable,
             // The last good manifests are in force, and targets are made of them for the new place.
-            RenderFailure::Unsupported(_) => Knowledge::Settled,
             RenderFailure::Content(_) | RenderFailure::Forbidden(_) | RenderFailure::Overrun(_) if is_moving => {
                 Knowledge::Coming
             }
-            RenderFailure::Content(_) | RenderFailure::Forbidden(_) | RenderFailure::Overrun(_) => Knowledge::Settled,
+            RenderFailure::Unsupported(_)
+            | RenderFailure::Content(_)
+            | RenderFailure::Forbidden(_)
+            | RenderFailure::Overrun(_) => Knowledge::Settled,
         };
     }
     let Some(rendered) = view.rendered.as_ref().filter(|_| view.verified == commit) else { return Knowledge::Coming };

@@ -34,6 +34,9 @@ pub enum LoadError {
     /// What should be a commit is none.
     #[error("{0} is no commit id; this is a defect")]
     NoCommit(String),
+    /// A kustomization names a repository by a path.
+    #[error("{0} is on this machine, where kustomizations may not look; name its repository over HTTP")]
+    OnThisMachine(RepoUrl),
     /// A revision was not answered.
     #[error("{0} gave no answer")]
     NoAnswer(RepoUrl),
@@ -46,6 +49,7 @@ impl LoadError {
             Self::Git(error) => error.remedy(),
             Self::Artifact(error) => error.remedy(),
             Self::NoCommit(_) => Remedy::GiveUp,
+            Self::OnThisMachine(_) => Remedy::WaitForChange,
             Self::NoAnswer(_) => Remedy::Retry,
         }
     }
@@ -198,6 +202,9 @@ impl Loader {
 
     async fn directory(&self, base: RemoteBase) -> Result<Supply, LoadError> {
         let RemoteBase { repository, path, revision, .. } = base;
+        if repository.as_str().starts_with("file://") || repository.as_str().starts_with('/') {
+            return Err(LoadError::OnThisMachine(repository));
+        }
         let repository = Repository::anonymous(repository);
         self.remotes.names(&repository);
         let commit = self.commit(&repository, &revision, Instant::now() + REMOTE_LIMIT).await?;

@@ -78,7 +78,7 @@ fn split_host(address: &str) -> Option<(String, &str)> {
 /// Splits a user such as `git@` off.
 fn split_user(text: &str) -> (&str, &str) {
     let Some(at) = text.find('@') else { return ("", text) };
-    let name = text[..at].as_bytes();
+    let name = &text.as_bytes()[..at];
     let is_name = name.first().is_some_and(u8::is_ascii_alphabetic)
         && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
     if is_name { text.split_at(at + 1) } else { ("", text) }

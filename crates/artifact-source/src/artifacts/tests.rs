@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 
@@ -54,10 +55,10 @@ fn serve(mut stream: TcpStream, log: &Mutex<Vec<Asked>>, answer: &dyn Fn(&Asked)
     log.lock().unwrap().push(asked);
     let mut text = format!("HTTP/1.1 {status} X\r\nconnection: close\r\n");
     if !headers.iter().any(|(name, _)| *name == "content-length") {
-        text += &format!("content-length: {}\r\n", body.len());
+        write!(text, "content-length: {}\r\n", body.len()).unwrap();
     }
     for (name, value) in headers {
-        text += &format!("{name}: {value}\r\n");
+        write!(text, "{name}: {value}\r\n").unwrap();
     }
     // A client that has seen enough goes away.
     let _ = stream.write_all(format!("{text}\r\n").as_bytes()).and_then(|()| stream.write_all(&body));

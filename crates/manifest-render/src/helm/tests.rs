@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use application_api::HelmFileParameter;
+use application_api::{ApplicationSourceDirectory, HelmFileParameter};
 use kube_object::ClusterVersions;
 
 use super::*;
@@ -30,7 +30,8 @@ fn made_with(
 ) -> Result<(HelmJob, Vec<Need>), String> {
     let files: Vec<(&str, &str)> = files.iter().map(|file| (*file, "a: b\n")).collect();
     let tree = MemTree::new(&files);
-    let (context, request) = (context(), RenderRequest::directory("charts/web", Default::default(), "web"));
+    let (context, request) =
+        (context(), RenderRequest::directory("charts/web", ApplicationSourceDirectory::default(), "web"));
     let workers = RenderWorkers::new(WorkerOptions::new("none".into()), |_| {});
     let source =
         ToolSource { directory: "charts/web", request: &request, context: &context, elsewhere, workers: &workers };
@@ -123,7 +124,8 @@ fn files_of_other_sources_are_named_by_their_reference() {
         Arc::new(MemTree::new(&[("prod.yaml", "a: b\n"), ("web/a.yaml", "a: b\n"), ("up.yaml", "->../x")]));
     let elsewhere = Elsewhere { refs: Some([("env".to_owned(), env)].into()), ..Elsewhere::default() };
     let files = |written: &str| {
-        let options = ApplicationSourceHelm { value_files: vec![written.to_owned()], ..Default::default() };
+        let options =
+            ApplicationSourceHelm { value_files: vec![written.to_owned()], ..ApplicationSourceHelm::default() };
         made_with(&["charts/web/values.yaml"], &options, &elsewhere).map(|(job, _)| job.value_files.join(" "))
     };
     for (written, expected) in [
@@ -141,7 +143,8 @@ fn files_of_other_sources_are_named_by_their_reference() {
         }
     }
     let none = Elsewhere { refs: Some([].into()), ..Elsewhere::default() };
-    let options = ApplicationSourceHelm { value_files: vec!["$env/a.yaml".to_owned()], ..Default::default() };
+    let options =
+        ApplicationSourceHelm { value_files: vec!["$env/a.yaml".to_owned()], ..ApplicationSourceHelm::default() };
     let error = made_with(&[], &options, &none).unwrap_err();
     assert!(error.contains("source referenced \"$env\", but no source has a 'ref' field defined"), "{error}");
 }

@@ -1,3 +1,4 @@
+use application_api::ApplicationSourceDirectory;
 use serde_json::json;
 
 use super::*;
@@ -13,7 +14,7 @@ fn made(options: &serde_json::Value, build_options: &[&str]) -> Result<Kustomize
         ..RenderContext::default()
     };
     let mut env = BuildEnv::new(&context, "overlays/prod");
-    let request = RenderRequest::directory("overlays/prod", Default::default(), "web");
+    let request = RenderRequest::directory("overlays/prod", ApplicationSourceDirectory::default(), "web");
     let workers = RenderWorkers::new(WorkerOptions::new("none".into()), |_| {});
     let source = ToolSource {
         directory: "overlays/prod",

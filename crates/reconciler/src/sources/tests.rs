@@ -18,8 +18,11 @@ fn sources() -> SourceSet {
     SourceSet::list(serde_json::from_value(sources).unwrap())
 }
 
+/// What a poll says of each revision, or why it failed.
+type Answer<'a> = Result<&'a [(&'a str, Result<&'a str, &'a str>)], &'a str>;
+
 /// Has each repository answer its poll, or fail; says what is known of all.
-fn known(answers: &[(&str, RepoKind, Result<&[(&str, Result<&str, &str>)], &str>)]) -> (SetLookup, Known<String>) {
+fn known(answers: &[(&str, RepoKind, Answer<'_>)]) -> (SetLookup, Known<String>) {
     let (app, sources) = (AppKey::new("argocd", "web"), sources());
     let mut repos = Repos::default();
     repos.want(&app, &places(&sources, &target_revisions(&sources)).collect(), NOW);

@@ -51,6 +51,14 @@ pub enum RenderError {
         /// How many links are followed.
         most: usize,
     },
+    /// A symbolic link of a chart leads to nothing.
+    #[error("{file}: the symbolic link leads to {target}, where nothing is; remove it, or commit what it leads to")]
+    DanglingSymlink {
+        /// The link.
+        file: String,
+        /// Where it leads.
+        target: String,
+    },
     /// A directory that is read belongs to another repository.
     #[error(
         "{path}: the directory is a Git submodule, whose files are not read yet; move the manifests into this repository"

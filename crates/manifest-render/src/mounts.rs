@@ -36,16 +36,26 @@ impl<'a, 'tree> Mounts<'a, 'tree> {
     }
 
     fn look_up(&mut self, lookup: &LookUp) -> Result<Found, RenderError> {
-        let Some(path) = lookup.path.strip_prefix('/').and_then(|path| join("", path)) else {
+        let Some(asked) = lookup.path.strip_prefix('/').and_then(|path| join("", path)) else {
             return Ok(Found::Nothing);
         };
-        let (path, entry) = match resolve(self.recorder, &path)? {
+        let (path, found) = match resolve(self.recorder, &asked)? {
             Resolved::Missing(_) => return Ok(Found::Nothing),
             Resolved::Found(path, EntryMode::Submodule, _) => return Err(RenderError::Submodule { path }),
-            Resolved::Found(path, EntryMode::Directory, _) => return self.directory(lookup.op, &path),
-            Resolved::Found(path, _, entry) => (path, entry),
+            Resolved::Found(path, EntryMode::Directory, _) => {
+                let found = self.directory(lookup.op, &path)?;
+                (path, found)
+            }
+            Resolved::Found(path, _, entry) => {
+                let is_read = lookup.op == Operation::Read;
+                let content = if is_read { self.content(&path, &entry)? } else { Vec::new() };
+                (path, Found::File(content))
+            }
         };
-        Ok(Found::File(if lookup.op == Operation::Read { self.content(&path, &entry)? } else { Vec::new() }))
+        if path == asked {
+            return Ok(found);
+        }
+        Ok(Found::Elsewhere { path: format!("/{path}"), found: Box::new(found) })
     }
 
     fn directory(&mut self, operation: Operation, path: &str) -> Result<Found, RenderError> {
@@ -110,7 +120,8 @@ impl<'a, 'tree> Mounts<'a, 'tree> {
                     }
                     Resolved::Found(_, EntryMode::Submodule, _) => return Err(RenderError::Submodule { path: child }),
                     Resolved::Found(..) => files.push(shown),
-                    Resolved::Missing(_) => {}
+                    // Helm does without no file that is named.
+                    Resolved::Missing(target) => return Err(RenderError::DanglingSymlink { file: child, target }),
                 },
             }
         }

@@ -16,19 +16,53 @@ pub(crate) enum Resolved {
 
 /// Follows symbolic links, at the end of a path and on the way, inside the tree.
 pub(crate) fn resolve(recorder: &mut Recorder<'_>, path: &str) -> Result<Resolved, RenderError> {
-    let mut at = path.to_owned();
-    for _ in 0..=MOST_LINKS {
-        let Some((link, entry, rest)) = first_link(recorder, &at)? else {
-            return Ok(match look_up(recorder, &at)? {
-                Some(entry) => Resolved::Found(at, entry.mode, entry),
-                None => Resolved::Missing(at),
-            });
-        };
-        let target = check_bounds(recorder, &link, &entry)?;
-        let leads = join(&target, &rest).filter(|at| recorder.mount_of(at) == recorder.mount_of(&link));
-        at = leads.ok_or_else(|| RenderError::OutOfBoundsSymlink { file: link.clone() })?;
+    // Nothing on the way to what is there is a link.
+    if let Some(entry) = look_up(recorder, path)?.filter(|entry| entry.mode != EntryMode::Symlink) {
+        return Ok(Resolved::Found(path.to_owned(), entry.mode, entry));
     }
-    Err(RenderError::SymlinkLoop { file: path.to_owned(), most: MOST_LINKS })
+    let mut links = 0;
+    // What is mounted is a tree of its own.
+    let top = recorder.mount_of(path).unwrap_or_default().to_owned();
+    let mut at = top.clone();
+    let mut ahead: Vec<String> = parts(&path[top.len()..]);
+    while let Some(part) = ahead.pop() {
+        // What is above a link is told by where it leads, not by how that is written.
+        if part == ".." {
+            let above = parent(&at).filter(|_| at != top);
+            at = above.ok_or_else(|| RenderError::OutOfBoundsSymlink { file: path.to_owned() })?.to_owned();
+            continue;
+        }
+        let next = if at.is_empty() { part } else { format!("{at}/{part}") };
+        match look_up(recorder, &next)? {
+            Some(entry) if entry.mode == EntryMode::Symlink => {
+                links += 1;
+                if links > MOST_LINKS {
+                    return Err(RenderError::SymlinkLoop { file: path.to_owned(), most: MOST_LINKS });
+                }
+                ahead.extend(target_parts(recorder, &next, &entry)?);
+            }
+            Some(_) => at = next,
+            None => {
+                let rest = ahead.iter().rev().map(String::as_str).collect::<Vec<_>>().join("/");
+                return Ok(Resolved::Missing(join(&next, &rest).unwrap_or(next)));
+            }
+        }
+    }
+    Ok(match look_up(recorder, &at)? {
+        Some(entry) => Resolved::Found(at, entry.mode, entry),
+        None => Resolved::Missing(at),
+    })
+}
+
+/// Splits a path into its parts, the first one last.
+fn parts(path: &str) -> Vec<String> {
+    path.split('/').rev().filter(|part| !matches!(*part, "" | ".")).map(str::to_owned).collect()
+}
+
+/// Returns the parts of a link's target, the first one last, once it is known to stay inside.
+fn target_parts(recorder: &Recorder<'_>, link: &str, entry: &TreeEntry) -> Result<Vec<String>, RenderError> {
+    check_bounds(recorder, link, entry)?;
+    Ok(parts(&recorder.link_target(link, entry)?))
 }
 
 /// Checks that a link stays inside the tree on every step of its target; returns the path that it points at.
@@ -43,20 +77,6 @@ pub(crate) fn check_bounds(recorder: &Recorder<'_>, link: &str, entry: &TreeEntr
     let leads = join(parent(link).unwrap_or_default(), &target);
     // What is mounted ends at its own root.
     leads.filter(|at| recorder.mount_of(at) == recorder.mount_of(link)).ok_or_else(out_of_bounds)
-}
-
-/// Finds the first component of a path that is a link: its path, itself, and what follows it.
-fn first_link(recorder: &mut Recorder<'_>, path: &str) -> Result<Option<(String, TreeEntry, String)>, RenderError> {
-    if look_up(recorder, path)?.is_some_and(|entry| entry.mode != EntryMode::Symlink) {
-        return Ok(None);
-    }
-    let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
-    for end in ends {
-        if let Some(entry) = look_up(recorder, &path[..end])?.filter(|entry| entry.mode == EntryMode::Symlink) {
-            return Ok(Some((path[..end].to_owned(), entry, path[end..].trim_start_matches('/').to_owned())));
-        }
-    }
-    Ok(None)
 }
 
 /// Looks up an entry. Directories are not recorded: what is read inside them is.
@@ -90,6 +110,29 @@ pub(crate) fn parent(path: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tests::mem_tree::MemTree;
+
+    #[test]
+    fn what_is_above_a_link_is_told_by_where_it_leads() {
+        let files = [
+            ("c/d", "->../other/sub"),
+            ("c/values.yaml", "->d/../v.yaml"),
+            ("c/v.yaml", "wrong"),
+            ("other/v.yaml", "right"),
+            ("other/sub/x", ""),
+            ("loop", "->loop"),
+        ];
+        let tree = MemTree::new(&files);
+        let found = |path: &str| match resolve(&mut Recorder::new(&tree), path) {
+            Ok(Resolved::Found(at, ..)) => at,
+            Ok(Resolved::Missing(at)) => format!("missing {at}"),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(found("c/values.yaml"), "other/v.yaml");
+        assert_eq!(found("c/d/x"), "other/sub/x");
+        assert_eq!(found("c/d/none/y"), "missing other/sub/none/y");
+        assert!(found("loop").starts_with("loop: the symbolic link leads to itself"));
+    }
 
     #[test]
     fn paths_join_by_their_text() {

@@ -116,23 +116,16 @@ fn kustomization(recorder: &mut Recorder<'_>, source: &ToolSource<'_>, job: &mut
         Ok(rendered) => return Ok(rendered),
         Err(failed) => failed,
     };
-    let needs: Vec<Need> = match failed.kind {
-        FailureKind::Remotes => {
-            let urls = failed.remotes.iter().flatten();
-            urls.map(|url| Need::Remote(url.as_str().into())).collect()
-        }
-        FailureKind::Charts => {
-            let charts = failed.charts.iter().flatten().cloned();
-            charts
-                .map(|ChartReference { repo, name, version }| Need::Chart {
-                    repository: repo.as_str().into(),
-                    name,
-                    version,
-                })
-                .collect()
-        }
-        _ => return Err(refused(Tool::Kustomize, failed, directory, job)),
-    };
+    if !matches!(failed.kind, FailureKind::Remotes | FailureKind::Charts) {
+        return Err(refused(Tool::Kustomize, failed, directory, job));
+    }
+    let remotes = failed.remotes.iter().flatten().map(|url| Need::Remote(url.as_str().into()));
+    let charts = failed.charts.iter().flatten().cloned().map(|ChartReference { repo, name, version }| Need::Chart {
+        repository: repo.as_str().into(),
+        name,
+        version,
+    });
+    let needs: Vec<Need> = remotes.chain(charts).collect();
     for need in &needs {
         if let Some(Err(unmet)) = elsewhere.path_of(need) {
             return Err(unmet.into());

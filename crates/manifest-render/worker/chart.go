@@ -16,8 +16,17 @@ import (
 
 var byteOrderMark = []byte{0xEF, 0xBB, 0xBF}
 
-// chartFiles reads the files of a chart that .helmignore keeps, in the order in which Helm walks a directory.
-func chartFiles(look *lookups, directory string) ([]*loader.BufferedFile, error) {
+// A source is where the files of charts are.
+type source interface {
+	// read returns the content of a file.
+	read(path string) ([]byte, outcome)
+	// tree returns the paths of all files below a directory, relative to it.
+	tree(path string) ([]string, outcome)
+}
+
+// chartFiles reads the files of a chart that .helmignore keeps, in the order in which Helm walks a directory. Dependencies that
+// are given come last, in place of those of the same names.
+func chartFiles(look source, directory string, given []dependency) ([]*loader.BufferedFile, error) {
 	names, found := look.tree(directory)
 	switch found {
 	case outcomeNothing:
@@ -31,6 +40,15 @@ func chartFiles(look *lookups, directory string) ([]*loader.BufferedFile, error)
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return isIgnored(rules, name) })
 	slices.SortFunc(names, compareWalk)
+	files, err := readFiles(look, directory, withoutReplaced(look, directory, names, given))
+	if err != nil {
+		return nil, err
+	}
+	dependencies, err := dependencyFiles(look, given)
+	return append(files, dependencies...), err
+}
+
+func readFiles(look source, directory string, names []string) ([]*loader.BufferedFile, error) {
 	files := make([]*loader.BufferedFile, 0, len(names))
 	for _, name := range names {
 		at := path.Join(directory, name)
@@ -43,25 +61,6 @@ func chartFiles(look *lookups, directory string) ([]*loader.BufferedFile, error)
 				path.Base(name), loader.MaxDecompressedFileSize)
 		}
 		files = append(files, &loader.BufferedFile{Name: name, Data: bytes.TrimPrefix(content, byteOrderMark)})
-	}
-	return files, nil
-}
-
-// dependencyFiles returns the files by which a chart has another among its own, as `helm dependency build` puts it there.
-func dependencyFiles(look *lookups, given dependency) ([]*loader.BufferedFile, error) {
-	content, found := look.read(given.Path)
-	switch found {
-	case outcomeFile:
-		return []*loader.BufferedFile{{Name: path.Join("charts", path.Base(given.Path)), Data: content}}, nil
-	case outcomeNothing:
-		return nil, fmt.Errorf("dependency %q: path %q not found", given.Name, given.Path)
-	}
-	files, err := chartFiles(look, given.Path)
-	if err != nil {
-		return nil, fmt.Errorf("dependency %q: %w", given.Name, err)
-	}
-	for _, file := range files {
-		file.Name = path.Join("charts", given.Name, file.Name)
 	}
 	return files, nil
 }
@@ -88,7 +87,7 @@ func orderDependencies(parent *chart.Chart) {
 	}
 }
 
-func ignoreRules(look *lookups, directory string, names []string) (*ignore.Rules, error) {
+func ignoreRules(look source, directory string, names []string) (*ignore.Rules, error) {
 	rules := ignore.Empty()
 	if slices.Contains(names, ignore.HelmIgnore) {
 		content, _ := look.read(path.Join(directory, ignore.HelmIgnore))

@@ -13,6 +13,29 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
+// runEdits runs `kustomize edit` for each list of arguments in the working directory.
+func runEdits(files *mounted, remotes *remotes, edits [][]string) error {
+	// The command looks at each line for a comment to keep, which takes longer than the build. It understands JSON, which has no
+	// lines, and nobody reads the comments.
+	files.onRead = func(path string, content []byte) []byte {
+		if !isKustomization(path) {
+			return content
+		}
+		oneLine, err := yaml.YAMLToJSON(content)
+		if err != nil {
+			return content
+		}
+		return oneLine
+	}
+	defer func() { files.onRead = nil }()
+	for _, edit := range edits {
+		if err := runEdit(files, remotes, edit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // runEdit runs `kustomize edit` with the given arguments in the working directory.
 func runEdit(files *mounted, remotes *remotes, arguments []string) error {
 	located, ok := remotes.locateArguments(arguments, files.cwd)

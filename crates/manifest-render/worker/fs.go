@@ -49,6 +49,37 @@ func (m *mounted) kind(name string) outcome {
 	return m.look.stat(name)
 }
 
+// read returns the content of a file as it is.
+func (m *mounted) read(name string) ([]byte, outcome) {
+	if content, written := m.files[name]; written {
+		return content, outcomeFile
+	}
+	if m.directories[name] {
+		return nil, outcomeDirectory
+	}
+	return m.look.read(name)
+}
+
+// tree returns the paths of all files below a directory, relative to it.
+func (m *mounted) tree(name string) ([]string, outcome) {
+	var names []string
+	found := outcomeDirectory
+	// What was made in memory was not there before.
+	if !m.directories[name] {
+		names, found = m.look.tree(name)
+	}
+	if found != outcomeDirectory {
+		return nil, found
+	}
+	for at := range m.files {
+		if below, ok := strings.CutPrefix(at, strings.TrimSuffix(name, "/")+"/"); ok {
+			names = append(names, below)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), found
+}
+
 // Exists tells whether something is at a path.
 func (m *mounted) Exists(name string) bool { return m.kind(m.abs(name)) != outcomeNothing }
 
@@ -82,7 +113,10 @@ func (m *mounted) CleanedAbs(name string) (filesys.ConfirmedDir, string, error) 
 	if _, written := m.files[at]; !written && !m.directories[at] && at != "/" {
 		m.look.read(at)
 	}
-	switch m.kind(at) {
+	found := m.kind(at)
+	// As on disk: what is beside a file or below a directory is so where links lead to.
+	at = m.look.real(at)
+	switch found {
 	case outcomeDirectory:
 		return filesys.ConfirmedDir(at), "", nil
 	case outcomeFile:

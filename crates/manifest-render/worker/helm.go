@@ -14,7 +14,7 @@ import (
 )
 
 // renderHelm returns what `helm template` prints, and whether printing it once more gives something else.
-func renderHelm(job *helmRequest, look *lookups, outputBytes int) (string, bool, error) {
+func renderHelm(job *helmRequest, look source, outputBytes int) (string, bool, error) {
 	install, err := installation(job)
 	if err != nil {
 		return "", false, err
@@ -23,16 +23,9 @@ func renderHelm(job *helmRequest, look *lookups, outputBytes int) (string, bool,
 	if err != nil {
 		return "", false, err
 	}
-	files, err := chartFiles(look, job.Chart)
+	files, err := chartFiles(look, job.Chart, job.Dependencies)
 	if err != nil {
 		return "", false, err
-	}
-	for _, dependency := range job.Dependencies {
-		added, err := dependencyFiles(look, dependency)
-		if err != nil {
-			return "", false, err
-		}
-		files = append(files, added...)
 	}
 	loaded, err := loadChart(files)
 	if err != nil {
@@ -47,7 +40,7 @@ func renderHelm(job *helmRequest, look *lookups, outputBytes int) (string, bool,
 }
 
 // renderAgain renders a chart whose files are known. Rendering changes the chart and the values: all is made anew.
-func renderAgain(job *helmRequest, look *lookups, files []*loader.BufferedFile, outputBytes int) (string, error) {
+func renderAgain(job *helmRequest, look source, files []*loader.BufferedFile, outputBytes int) (string, error) {
 	install, err := installation(job)
 	if err != nil {
 		return "", err
@@ -74,7 +67,10 @@ func installation(job *helmRequest) (*action.Install, error) {
 		install.KubeVersion = version
 	}
 	install.ReleaseName = "release-name"
-	if job.ReleaseName != "" {
+	switch {
+	case job.literalName:
+		install.ReleaseName = job.ReleaseName
+	case job.ReleaseName != "":
 		name, err := action.TemplateName(job.ReleaseName)
 		if err != nil {
 			return nil, err
@@ -89,6 +85,7 @@ func installation(job *helmRequest) (*action.Install, error) {
 	install.ClientOnly = true
 	install.Replace = true
 	install.APIVersions = slices.Clone(job.APIVersions)
+	install.DisableHooks = job.skipHooks
 	install.IncludeCRDs = !job.SkipCRDs
 	install.SkipSchemaValidation = job.SkipSchemaValidation
 	return install, nil
@@ -110,7 +107,7 @@ func template(
 		return "", err
 	}
 	for _, hook := range released.Hooks {
-		if job.SkipTests && slices.Contains(hook.Events, release.HookTest) {
+		if job.skipHooks || job.SkipTests && slices.Contains(hook.Events, release.HookTest) {
 			continue
 		}
 		if _, err := fmt.Fprintf(out, "---\n# Source: %s\n%s\n", hook.Path, hook.Manifest); err != nil {

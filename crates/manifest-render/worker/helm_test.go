@@ -201,7 +201,7 @@ func TestChartFilesAreThoseOfUpstream(t *testing.T) {
 	})
 	for _, rules := range []string{files["/chart/.helmignore"], "", "*.bak\ndir\n", "/b\n", "charts/*\nb*\n"} {
 		files["/chart/.helmignore"] = rules
-		got, err := chartFiles(files.lookups(nil), "/chart")
+		got, err := chartFiles(files.lookups(nil), "/chart", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

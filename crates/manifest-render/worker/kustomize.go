@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/kustomize/api/krusty"
@@ -11,45 +12,79 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/openapi"
 )
 
-// renderKustomize returns what `kustomize build` prints after the edits and patches of a request.
-func renderKustomize(job *kustomizeRequest, look *lookups, outputBytes int) (string, error) {
+// renderKustomize returns what `kustomize build` prints after the edits and patches of a request, and whether a chart in it renders
+// to something else the second time.
+func renderKustomize(job *kustomizeRequest, look *lookups, outputBytes int) (string, bool, error) {
 	files := newMounted(look, job.Path)
 	remotes := newRemotes(job.Remotes, look)
-	restore := remotes.serve()
-	defer restore()
+	charts := &charts{enabled: job.Helm != nil, given: job.Charts, files: files, outputBytes: outputBytes}
+	defer remotes.serve()()
+	defer charts.serve()()
 	// Where there is no directory, the build says so.
 	if files.IsDir(job.Path) {
-		for _, edit := range job.Edits {
-			if err := runEdit(files, remotes, edit); err != nil {
-				return "", err
-			}
+		if err := runEdits(files, remotes, job.Edits); err != nil {
+			return "", false, err
 		}
 		if err := appendPatches(files, job.Patches); err != nil {
-			return "", err
+			return "", false, err
 		}
 	}
-	built, err := build(files, remotes, job)
-	if len(remotes.missing) > 0 {
-		remotes.walk(files, job.Path, map[string]bool{})
-		return "", remotes.failure()
+	built, err := build(files, remotes, charts, job)
+	if isIncomplete(remotes, charts) {
+		return "", false, incomplete(files, remotes, charts, job.Path)
 	}
 	if remotes.escape != nil {
-		return "", remotes.escape
+		return "", false, remotes.escape
+	}
+	if charts.failed != nil {
+		return "", false, charts.failed
 	}
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
-	return printed(built, outputBytes)
+	text, err := printed(built, outputBytes)
+	return text, charts.unstable, err
 }
 
-// build runs kustomize with the options of `kustomize build` without flags.
-func build(files *mounted, remotes *remotes, job *kustomizeRequest) (resmap.ResMap, error) {
+func isIncomplete(remotes *remotes, charts *charts) bool {
+	return len(remotes.missing) > 0 || len(charts.missing) > 0
+}
+
+// incomplete returns the failure of a build that lacks remotes or charts. It lists all that are known: what remotes have in them
+// comes up when they are there.
+func incomplete(files *mounted, remotes *remotes, charts *charts, directory string) error {
+	remotes.walk(files, directory, charts, map[string]bool{})
+	if len(remotes.missing) > 0 {
+		return &failure{
+			kind:    failRemotes,
+			message: "remote resources must be fetched first: " + strings.Join(remotes.missing, ", "),
+			remotes: remotes.missing, charts: charts.missing,
+		}
+	}
+	names := make([]string, 0, len(charts.missing))
+	for _, missing := range charts.missing {
+		names = append(names, strings.TrimSpace(missing.Name+" "+missing.Version)+" of "+missing.Repo)
+	}
+	return &failure{
+		kind:    failCharts,
+		message: "charts must be fetched first: " + strings.Join(names, ", "),
+		charts:  charts.missing,
+	}
+}
+
+// build runs kustomize with the options of `kustomize build` without flags, or with `--enable-helm`.
+func build(files *mounted, remotes *remotes, charts *charts, job *kustomizeRequest) (resmap.ResMap, error) {
 	options := krusty.MakeDefaultOptions()
 	options.Reorder = krusty.ReorderOptionUnspecified
 	if job.LoadRestrictions == "none" {
 		options.LoadRestrictions = types.LoadRestrictionsNone
 	}
-
+	if job.Helm != nil {
+		// The command is never started.
+		options.PluginConfig.HelmConfig = types.HelmConfig{
+			Enabled: true, Command: "helm", KubeVersion: job.Helm.KubeVersion, ApiVersions: slices.Clone(job.Helm.APIVersions),
+		}
+	}
 	hasOwnSchema := false
 	files.onRead = func(path string, content []byte) []byte {
 		if !isKustomization(path) {
@@ -67,7 +102,7 @@ func build(files *mounted, remotes *remotes, job *kustomizeRequest) (resmap.ResM
 	// The schema is global to the process and parsed once; a kustomization that brings its own must find none, as in a
 	// process of its own, and leave none behind. What was read is not asked again.
 	defer openapi.ResetOpenAPI()
-	if len(remotes.missing) > 0 {
+	if isIncomplete(remotes, charts) {
 		return built, err
 	}
 	openapi.ResetOpenAPI()
@@ -92,7 +127,7 @@ func run(options *krusty.Options, files *mounted, path string) (built resmap.Res
 func printed(built resmap.ResMap, outputBytes int) (string, error) {
 	out := &output{limit: outputBytes}
 	for at, resource := range built.Resources() {
-		text, err := resource.AsYAML()
+		text, err := resourceYAML(resource)
 		if err != nil {
 			return "", err
 		}

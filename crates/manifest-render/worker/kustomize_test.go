@@ -42,7 +42,8 @@ func (r repository) with(files repository) repository {
 
 func renderOver(files repository, job kustomizeRequest) (string, error) {
 	job.Path = "/over"
-	return renderKustomize(&job, files.lookups(nil), 1<<20)
+	text, _, err := renderKustomize(&job, files.lookups(nil), 1<<20)
+	return text, err
 }
 
 // The output must be that of `kustomize build` after `kustomize edit`.
@@ -56,6 +57,7 @@ func TestKustomizeIsLikeUpstream(t *testing.T) {
 		flags []string
 	}{
 		"overlay": {files: base()},
+		"typical": {files: directory(t, filepath.Join("testdata", "overlay"))},
 		"strategic merge patch": {files: over(`resources: [../base]
 patches:
 - patch: |
@@ -249,7 +251,7 @@ metadata: {name: f, annotations: {config.kubernetes.io/function: "container: {im
 func TestKustomizeAsksForWhatItNeeds(t *testing.T) {
 	var asked []question
 	files := base().with(repository{"/over/README.md": "", "/base/other.yaml": ""})
-	if _, err := renderKustomize(&kustomizeRequest{Path: "/over"}, files.lookups(&asked), 1<<20); err != nil {
+	if _, _, err := renderKustomize(&kustomizeRequest{Path: "/over"}, files.lookups(&asked), 1<<20); err != nil {
 		t.Fatal(err)
 	}
 	got := fmt.Sprint(asked)
@@ -267,7 +269,7 @@ func TestKustomizeOutputIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	for limit, fits := range map[int]bool{len(all): true, len(all) - 1: false, 1: false} {
-		_, err := renderKustomize(&kustomizeRequest{Path: "/over"}, base().lookups(nil), limit)
+		_, _, err := renderKustomize(&kustomizeRequest{Path: "/over"}, base().lookups(nil), limit)
 		if (err == nil) != fits || err != nil && message(err).Kind != failLimit {
 			t.Errorf("%d of %d bytes: %v", limit, len(all), err)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +17,9 @@ const (
 	outcomeDirectory
 	outcomeFailed
 )
+
+// Added to the outcome of what links lead to; the length and the path of where that is come before the content.
+const outcomeElsewhere outcome = 16
 
 // A question is a look-up as the daemon reads it.
 type question struct {
@@ -39,12 +43,14 @@ type entry struct {
 type lookups struct {
 	ask  func(question) (answer, error)
 	seen map[question]answer
+	// Where what is at a path really is, if links lead there.
+	links map[string]string
 	// What went wrong first. Libraries may pass over the failure of a read, so it is kept for the end of the render.
 	err error
 }
 
 func newLookups(ask func(question) (answer, error)) *lookups {
-	return &lookups{ask: ask, seen: map[question]answer{}}
+	return &lookups{ask: ask, seen: map[question]answer{}, links: map[string]string{}}
 }
 
 // asking returns the look-ups of a render that is asked for in a conversation.
@@ -57,7 +63,7 @@ func (c *conversation) asking() *lookups {
 		if err != nil {
 			return answer{}, &brokenConversation{err}
 		}
-		if len(payload) == 0 || outcome(payload[0]) > outcomeFailed {
+		if len(payload) == 0 || outcome(payload[0])&^outcomeElsewhere > outcomeFailed {
 			return answer{}, &brokenConversation{errors.New("an answer has no outcome that is known")}
 		}
 		return answer{outcome: outcome(payload[0]), content: payload[1:]}, nil
@@ -79,6 +85,9 @@ func (l *lookups) find(op, path string) answer {
 		return answer{}
 	}
 	found, err := l.ask(question)
+	if err == nil && found.outcome >= outcomeElsewhere {
+		found, err = l.follow(path, found)
+	}
 	if err == nil && found.outcome == outcomeFailed {
 		err = &failure{kind: failLookup, message: string(found.content)}
 	}
@@ -88,6 +97,25 @@ func (l *lookups) find(op, path string) answer {
 	}
 	l.seen[question] = found
 	return found
+}
+
+// follow takes note of where what is at a path really is.
+func (l *lookups) follow(path string, found answer) (answer, error) {
+	content := found.content
+	if len(content) < 2 || len(content) < 2+int(binary.BigEndian.Uint16(content)) {
+		return answer{}, &brokenConversation{errors.New("an answer ends before the path in it")}
+	}
+	end := 2 + int(binary.BigEndian.Uint16(content))
+	l.links[path] = string(content[2:end])
+	return answer{outcome: found.outcome - outcomeElsewhere, content: content[end:]}, nil
+}
+
+// real returns where what was asked about really is: links are followed.
+func (l *lookups) real(path string) string {
+	if at, linked := l.links[path]; linked {
+		return at
+	}
+	return path
 }
 
 // read returns the content of a file.

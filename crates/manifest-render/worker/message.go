@@ -58,16 +58,12 @@ type helmRequest struct {
 	Values               string          `json:"values"`
 	Parameters           []parameter     `json:"parameters"`
 	FileParameters       []fileParameter `json:"fileParameters"`
+	Dependencies         []dependency    `json:"dependencies"`
 	SkipCRDs             bool            `json:"skipCrds"`
 	SkipTests            bool            `json:"skipTests"`
 	SkipSchemaValidation bool            `json:"skipSchemaValidation"`
-	Dependencies         []dependency    `json:"dependencies"`
-}
-
-// A dependency is a chart that another needs and does not bring along: an archive, or the directory of a chart.
-type dependency struct {
-	Name string `json:"name"`
-	Path string `json:"path"`
+	// Charts of kustomizations have these as well: no hooks, and a name that is no template.
+	skipHooks, literalName bool
 }
 
 type parameter struct {
@@ -87,6 +83,14 @@ type kustomizeRequest struct {
 	Patches          []patch           `json:"patches"`
 	LoadRestrictions string            `json:"loadRestrictions"`
 	Remotes          map[string]string `json:"remotes"`
+	Helm             *kustomizeHelm    `json:"helm"`
+	Charts           map[string]string `json:"charts"`
+}
+
+// A kustomizeHelm switches `helmCharts` on, and says what charts are told of the cluster.
+type kustomizeHelm struct {
+	KubeVersion string   `json:"kubeVersion"`
+	APIVersions []string `json:"apiVersions"`
 }
 
 type jsonnetRequest struct {
@@ -118,9 +122,10 @@ type rendered struct {
 }
 
 type failed struct {
-	Kind    failureKind `json:"kind"`
-	Message string      `json:"message"`
-	Remotes []string    `json:"remotes"`
+	Kind    failureKind   `json:"kind"`
+	Message string        `json:"message"`
+	Remotes []string      `json:"remotes"`
+	Charts  []pulledChart `json:"charts"`
 }
 
 // A failureKind says whose fault a failure is.
@@ -130,6 +135,7 @@ const (
 	failContent      failureKind = "content"
 	failDependencies failureKind = "dependencies"
 	failRemotes      failureKind = "remotes"
+	failCharts       failureKind = "charts"
 	failLookup       failureKind = "lookup"
 	failLimit        failureKind = "limit"
 	failInternal     failureKind = "internal"
@@ -140,6 +146,7 @@ type failure struct {
 	kind    failureKind
 	message string
 	remotes []string
+	charts  []pulledChart
 }
 
 func (f *failure) Error() string { return f.message }
@@ -149,10 +156,13 @@ func message(err error) failed {
 	told := failed{Kind: failContent, Message: err.Error()}
 	var known *failure
 	if errors.As(err, &known) {
-		told.Kind, told.Remotes = known.kind, known.remotes
+		told.Kind, told.Remotes, told.Charts = known.kind, known.remotes, known.charts
 	}
 	if told.Remotes == nil {
 		told.Remotes = []string{}
+	}
+	if told.Charts == nil {
+		told.Charts = []pulledChart{}
 	}
 	return told
 }

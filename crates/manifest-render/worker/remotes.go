@@ -43,14 +43,6 @@ func newRemotes(given map[string]string, look *lookups) *remotes {
 	return &remotes{given: given, look: look}
 }
 
-func (r *remotes) failure() error {
-	return &failure{
-		kind:    failRemotes,
-		message: "remote resources must be fetched first: " + strings.Join(r.missing, ", "),
-		remotes: r.missing,
-	}
-}
-
 func (r *remotes) miss(entry string) {
 	if !slices.Contains(r.missing, entry) {
 		r.missing = append(r.missing, entry)
@@ -153,8 +145,9 @@ func (r *remotes) locateArguments(arguments []string, directory string) ([]strin
 	return located, len(located) > 2
 }
 
-// walk reads the kustomizations at and below one that could not be built, for the remote entries that it did not get to.
-func (r *remotes) walk(files *mounted, directory string, seen map[string]bool) {
+// walk reads the kustomizations at and below one that could not be built, for the remote entries and the charts that it did not
+// get to.
+func (r *remotes) walk(files *mounted, directory string, charts *charts, seen map[string]bool) {
 	if seen[directory] {
 		return
 	}
@@ -169,6 +162,7 @@ func (r *remotes) walk(files *mounted, directory string, seen map[string]bool) {
 		if err != nil {
 			continue
 		}
+		charts.survey(directory, fields)
 		for _, name := range slices.Sorted(maps.Keys(fields)) {
 			value := fields[name]
 			var entries []string
@@ -178,7 +172,7 @@ func (r *remotes) walk(files *mounted, directory string, seen map[string]bool) {
 			for _, entry := range entries {
 				below := path.Join(directory, entry)
 				if !strings.ContainsAny(entry, "\n:") && !seen[below] && files.IsDir(below) {
-					r.walk(files, below, seen)
+					r.walk(files, below, charts, seen)
 				}
 			}
 		}

@@ -35,7 +35,7 @@ func perform(asked *request, look *lookups, complaints io.Writer) verdict {
 		case asked.Helm != nil:
 			done.Output, done.Unstable, err = renderHelm(asked.Helm, look, asked.Limits.OutputBytes)
 		case asked.Kustomize != nil:
-			done.Output, err = renderKustomize(asked.Kustomize, look, asked.Limits.OutputBytes)
+			done.Output, done.Unstable, err = renderKustomize(asked.Kustomize, look, asked.Limits.OutputBytes)
 		default:
 			done.Output, err = renderJsonnet(asked.Jsonnet, look, asked.Limits.OutputBytes)
 		}

@@ -80,8 +80,8 @@ func TestConversation(t *testing.T) {
 		"helm":      {templateWeb, toDaemonRendered, `{"output":"---\n# Source: web/templates/a.yaml\na: <b>\n","warnings":["WARNING: This chart is deprecated"],"unstable":false}`},
 		"warning":   {strings.Replace(buildOver, "/over", "/old", 1), toDaemonRendered, `{"output":"apiVersion: v1\nkind: Service\nmetadata:\n  name: web\nspec:\n  ports:\n  - port: 80\n  selector:\n    app: web\n","warnings":["# Warning: 'bases' is deprecated. `},
 		"failure":   {strings.Replace(buildOver, "/over", "/z", 1), toDaemonFailed, `{"kind":"content","message":"must build at directory: `},
-		"look-up":   {strings.Replace(buildOver, "/over", "/fails", 1), toDaemonFailed, `{"kind":"lookup","message":"fails: no such luck","remotes":[]}`},
-		"limit":     {strings.Replace(buildOver, "1000000", "10", 1), toDaemonFailed, `{"kind":"limit","message":"the output is larger than 10 bytes","remotes":[]}`},
+		"look-up":   {strings.Replace(buildOver, "/over", "/fails", 1), toDaemonFailed, `{"kind":"lookup","message":"fails: no such luck","remotes":[],"charts":[]}`},
+		"limit":     {strings.Replace(buildOver, "1000000", "10", 1), toDaemonFailed, `{"kind":"limit","message":"the output is larger than 10 bytes","remotes":[],"charts":[]}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			files := files.with(repository{"/old/kustomization.yaml": "bases: [../svc]\n", "/svc/kustomization.yaml": "resources: [s.yaml]\n", "/svc/s.yaml": service, "/fails/kustomization.yaml": "fails: no such luck"})

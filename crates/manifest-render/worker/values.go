@@ -12,7 +12,7 @@ import (
 const inlineValues = "values"
 
 // mergedValues merges the values of a request in Helm's order.
-func mergedValues(job *helmRequest, look *lookups) (map[string]any, error) {
+func mergedValues(job *helmRequest, look source) (map[string]any, error) {
 	options := values.Options{ValueFiles: job.ValueFiles}
 	if job.Values != "" {
 		options.ValueFiles = append(append([]string{}, job.ValueFiles...), inlineValues)
@@ -43,7 +43,7 @@ var escapeSet = strings.NewReplacer(`\`, `\\`, `,`, `\,`)
 
 // valueFiles gets the files of values.
 type valueFiles struct {
-	look   *lookups
+	look   source
 	inline string
 }
 

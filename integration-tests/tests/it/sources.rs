@@ -198,6 +198,31 @@ async fn bases_of_another_repository_are_built_upon() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn kustomizations_inflate_charts_where_that_is_switched_on() {
+    let env = Environment::new("sources-inflation").await;
+    let ns = env.workload_namespace().await;
+    let charts = ChartRepository::start(&env.directory().join("charts"));
+    charts.add(&write_chart(env.directory(), "web", "1.0.0"));
+    let repo = env.repo("app");
+    let chart = format!("{{name: web, repo: '{}', version: 1.0.0, releaseName: inflated}}", charts.url());
+    repo.write("prod/kustomization.yaml", format!("namePrefix: prod-\nhelmCharts: [{chart}]\n"));
+    let first = repo.commit("first");
+    let _daemon = env.daemon().start().await;
+    let name = env.app_name("prod");
+    env.cluster().apply(&automated(&env, &name, &ns).source(&env.git_url("app"), "prod").build()).await;
+    wait_said(&env, &name, "ComparisonError", "must specify --enable-helm").await;
+    let labels = json!({"app.kubernetes.io/part-of": "argocd"});
+    let settings = json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "argocd-cm", "namespace": env.namespace(), "labels": labels},
+        "data": {"kustomize.buildOptions": "--enable-helm"},
+    });
+    env.cluster().apply(&settings).await;
+    env.wait_synced(&name, &first).await;
+    wait_value(&env, &ns, "prod-inflated", "key", "of web").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_chart_repository_that_is_down_takes_nothing_away() {
     let env = Environment::new("sources-down").await;
     let ns = env.workload_namespace().await;

@@ -19,6 +19,11 @@ impl Fixture {
         Self { directory, test, repo }
     }
 
+    /// Waits until what was rendered is on disk.
+    async fn settled(&self) {
+        self.test.hands.renders.kept.settled().await;
+    }
+
     async fn render(&self, path: &str, commit: &str, reuse: Reuse) -> Result<Rendering, RenderFailure> {
         let app = AppKey::new("argocd", "web");
         self.render_as(app, path.to_owned(), commit.to_owned(), reuse).await
@@ -67,6 +72,37 @@ async fn what_did_not_change_is_not_rendered_again() {
     fixture.test.hands.renders.forget(&AppKey::new("argocd", "web"));
     let anew = fixture.render("app", &fourth, Reuse::Allowed).await.unwrap();
     assert!(!Arc::ptr_eq(&third_render.manifests, &anew.manifests));
+}
+
+#[tokio::test]
+async fn the_next_run_finds_renders_on_disk_but_for_secrets() {
+    let fixture = Fixture::new();
+    fixture.repo.write("secret/a.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n");
+    let commit = fixture.repo.commit("one");
+    for path in ["app", "secret"] {
+        fixture.render(path, &commit, Reuse::Allowed).await.unwrap();
+    }
+    fixture.settled().await;
+    let next = |fixture: Fixture| {
+        let test = TestHands::new(fixture.directory.path(), |_, _| unreachable!("a render asks no API server"));
+        Fixture { test, ..fixture }
+    };
+    let fixture = next(fixture);
+    // Without the repository, what is known is all there is.
+    std::fs::remove_dir_all(fixture.directory.path().join("repo")).unwrap();
+    let found = fixture.render("app", &commit, Reuse::Allowed).await.unwrap();
+    assert_eq!(found.manifests.objects[0].name, "a");
+    assert!(fixture.render("secret", &commit, Reuse::Allowed).await.is_err());
+    assert!(fixture.render("app", &commit, Reuse::Never).await.is_err(), "a hard refresh reads everything");
+    // Another Application of an equal source shares it.
+    let other = AppKey::new("argocd", "other");
+    let shared = fixture.render_as(other, "app".to_owned(), commit.clone(), Reuse::Allowed).await.unwrap();
+    assert_eq!(shared.manifests.digest, found.manifests.digest);
+    for entry in std::fs::read_dir(fixture.directory.path().join("renders")).unwrap() {
+        std::fs::write(entry.unwrap().path(), "damaged").unwrap();
+    }
+    let fixture = next(fixture);
+    assert!(fixture.render("app", &commit, Reuse::Allowed).await.is_err(), "a damaged entry is only a miss");
 }
 
 #[tokio::test]

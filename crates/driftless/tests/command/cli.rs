@@ -226,6 +226,44 @@ fn an_application_gives_what_the_options_leave_open() {
 }
 
 #[test]
+fn all_sources_of_an_application_are_rendered() {
+    let directory = tempfile::tempdir().unwrap();
+    let repo = |name: &str, object: &str| {
+        let repo = test_kit::FixtureRepo::init(directory.path().join(name));
+        repo.write("deploy/a.yaml", format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {object}\n"));
+        repo.commit("one");
+        repo
+    };
+    let (first, second) = (repo("first", "one"), repo("second", "two"));
+    let sources = serde_json::json!([
+        {"repoURL": first.file_url(), "path": "deploy"},
+        {"repoURL": second.file_url(), "path": "deploy", "targetRevision": "HEAD"},
+        {"repoURL": second.file_url(), "ref": "values"},
+    ]);
+    let text = serde_json::json!({
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
+        "metadata": {"name": "web", "namespace": "argocd"}, "spec": {"sources": sources},
+    });
+    let application = directory.path().join("app.json");
+    std::fs::write(&application, text.to_string()).unwrap();
+    let names = |out: &str| -> Vec<String> {
+        let objects = out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        objects.map(|object| object["metadata"]["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let (code, out, err) = run(driftless(&["render", "-o", "json", "--application"]).arg(&application));
+    assert_eq!((code, names(&out), err.as_str()), (0, vec!["one".to_owned(), "two".to_owned()], ""));
+    // A directory takes the place of the first source that has one.
+    let changed = directory.path().join("changed");
+    std::fs::create_dir(&changed).unwrap();
+    std::fs::write(changed.join("a.yaml"), "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: new}\n").unwrap();
+    let (code, out, err) =
+        run(driftless(&["render", "-o", "json"]).arg(&changed).arg("--application").arg(&application));
+    assert_eq!((code, names(&out), err.as_str()), (0, vec!["new".to_owned(), "two".to_owned()], ""));
+    let (code, _, err) = run(driftless(&["render", "--path", "x", "--application"]).arg(&application));
+    assert!(code != 0 && err.contains("several sources"), "{code} {err}");
+}
+
+#[test]
 fn versions_are_text_or_json() {
     let (code, out, _) = run(&mut driftless(&["version"]));
     assert!(code == 0 && out.starts_with("driftless v"), "{out}");

@@ -145,8 +145,12 @@ fn overlays_come_out_as_kustomize_build_prints_them() {
         let copy = tempfile::tempdir().unwrap();
         copy_tree(&directory, copy.path());
         let theirs = edited(copy.path(), &case).and_then(|()| {
-            let args: Vec<&str> =
+            let helm = workspace().join("target/oracles/helm").display().to_string();
+            let mut args: Vec<&str> =
                 ["build", &case.path].into_iter().chain(case.build_args.iter().map(String::as_str)).collect();
+            if args.contains(&"--enable-helm") {
+                args.extend(["--helm-command", &helm]);
+            }
             theirs("kustomize", copy.path(), &args)
         });
         compare(&name, &case, ours(&directory, &case, &SourceType::Kustomize, &workers), theirs, &mut wrong);

@@ -220,6 +220,35 @@ fn links_that_lead_out_are_refused() {
 }
 
 #[test]
+fn what_links_lead_to_is_read_from_where_it_is() {
+    let map = |name: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n");
+    let (right, wrong) = (map("right"), map("wrong"));
+    let files = [
+        ("over/kustomization.yaml", "resources: [base]\n"),
+        ("over/base", "->../shared/base"),
+        ("over/common/kustomization.yaml", "resources: [map.yaml]\n"),
+        ("over/common/map.yaml", &wrong),
+        ("shared/base/kustomization.yaml", "resources: [../common]\n"),
+        ("shared/common/kustomization.yaml", "resources: [map.yaml]\n"),
+        ("shared/common/map.yaml", &right),
+        ("file/kustomization.yaml", "resources: [map.yaml]\n"),
+        ("file/map.yaml", "->../shared/common/map.yaml"),
+    ];
+    let tree = MemTree::new(&files);
+    let render = rendered(&tree, "over", &pool()).unwrap();
+    assert_eq!(render.manifests.objects[0].name, "right");
+    // A file that a link takes from outside of the root is refused as one that is named there.
+    let error = rendered(&tree, "file", &pool()).unwrap_err();
+    assert!(error.contains("security; file '/file/map.yaml' is not in or below '/file'"), "{error}");
+    let chart = [("chart/Chart.yaml", CHART[0].1), ("chart/templates/a.yaml", "->none.yaml")];
+    let error = rendered(&MemTree::new(&chart), "chart", &pool()).unwrap_err();
+    assert!(
+        error.starts_with("chart/templates/a.yaml: the symbolic link leads to chart/templates/none.yaml"),
+        "{error}"
+    );
+}
+
+#[test]
 fn nothing_is_fetched_and_nothing_outside_is_read() {
     for (kustomization, expected) in [
         ("resources: [https://example.com/a.yaml]\n", "not got yet: https://example.com/a.yaml"),

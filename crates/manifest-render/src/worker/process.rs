@@ -149,7 +149,7 @@ impl WorkerProcess {
     /// Answers a question.
     pub(super) fn answer(&mut self, found: &Found, clock: Clock) -> Result<(), WorkerFault> {
         let (outcome, content) = found.encode();
-        self.send(&encode(to_worker::ANSWER, &[&[outcome], content]), clock)
+        self.send(&encode(to_worker::ANSWER, &[&[outcome], &content]), clock)
     }
 
     /// Waits for the next message, of at most `most` bytes.

@@ -1,5 +1,6 @@
 //! What the daemon and the worker say to each other (`PROTOCOL.md`).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -210,15 +211,33 @@ pub(crate) enum Found {
     Directory(Vec<u8>),
     /// The question cannot be answered.
     Failed(String),
+    /// A file or directory that links lead to.
+    Elsewhere {
+        /// Where it is.
+        path: String,
+        /// What it is.
+        found: Box<Found>,
+    },
 }
 
+/// Added to the outcome of what links lead to.
+const ELSEWHERE: u8 = 16;
+
 impl Found {
-    pub(super) fn encode(&self) -> (u8, &[u8]) {
+    /// Writes the outcome and the content.
+    pub(super) fn encode(&self) -> (u8, Cow<'_, [u8]>) {
         match self {
-            Self::Nothing => (0, &[]),
-            Self::File(content) => (1, content),
-            Self::Directory(content) => (2, content),
-            Self::Failed(message) => (3, message.as_bytes()),
+            Self::Nothing => (0, Cow::default()),
+            Self::File(content) => (1, content.into()),
+            Self::Directory(content) => (2, content.into()),
+            Self::Failed(message) => (3, message.as_bytes().into()),
+            Self::Elsewhere { path, found } => {
+                let (outcome, content) = found.encode();
+                // A path of a repository is far shorter; one that is not says nothing.
+                let Ok(length) = u16::try_from(path.len()) else { return (outcome, content) };
+                let content = [&length.to_be_bytes(), path.as_bytes(), &content].concat();
+                (outcome + ELSEWHERE, content.into())
+            }
         }
     }
 }
@@ -276,5 +295,7 @@ mod tests {
         let failed: Failed = serde_json::from_str(r#"{"kind":"remotes","message":"m","remotes":["a"]}"#).unwrap();
         assert_eq!(failed.remotes, Some(vec!["a".to_owned()]));
         assert!(serde_json::from_str::<Rendered>(r#"{"output":"","other":1}"#).is_err());
+        let linked = Found::Elsewhere { path: "/a".to_owned(), found: Box::new(Found::File(b"x".to_vec())) };
+        assert_eq!(linked.encode(), (17, b"\0\x02/ax".into()));
     }
 }

@@ -28,8 +28,10 @@ pub(crate) fn resolve(recorder: &mut Recorder<'_>, path: &str) -> Result<Resolve
     while let Some(part) = ahead.pop() {
         // What is above a link is told by where it leads, not by how that is written.
         if part == ".." {
-            let above = parent(&at).filter(|_| at != top);
-            at = above.ok_or_else(|| RenderError::OutOfBoundsSymlink { file: path.to_owned() })?.to_owned();
+            let Some(above) = parent(&at).filter(|_| at != top) else {
+                return Err(RenderError::OutOfBoundsSymlink { file: path.to_owned() });
+            };
+            at.truncate(above.len());
             continue;
         }
         let next = if at.is_empty() { part } else { format!("{at}/{part}") };

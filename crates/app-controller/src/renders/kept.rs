@@ -54,14 +54,17 @@ impl Kept {
         let writes = Arc::clone(&self.writes);
         tokio::spawn(async move {
             let turn = writes.acquire_owned().await;
-            tokio::task::spawn_blocking(move || {
+            let written = tokio::task::spawn_blocking(move || {
                 let _turn = turn;
                 match stored.encode() {
                     Some(bytes) => store.put(&key, &bytes),
                     // What was there before is of other content.
                     None => store.remove(&key),
                 }
-            })
+            });
+            if let Err(error) = written.await {
+                tracing::error!(%error, "writing a render broke off, which is a defect; it is made again");
+            }
         });
     }
 

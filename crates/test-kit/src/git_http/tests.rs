@@ -41,7 +41,7 @@ impl Fixture {
     /// Asks for a file, and gives the status and the body.
     fn get(&self, path: &str) -> (String, String) {
         let mut connection = std::net::TcpStream::connect(self.server.address).unwrap();
-        write!(connection, "GET /{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        write!(connection, "GET /{path} HTTP/1.0\r\n\r\n").unwrap();
         let mut answer = String::new();
         connection.read_to_string(&mut answer).unwrap();
         let status = answer.split(' ').nth(1).unwrap_or_default().to_owned();

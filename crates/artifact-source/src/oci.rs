@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use application_api::RepoUrl;
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LINK, WWW_AUTHENTICATE};
+use reqwest::header::{ACCEPT, HeaderMap, HeaderValue, LINK, WWW_AUTHENTICATE};
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -216,16 +216,12 @@ impl<'a> Registry<'a> {
                 realm.query_pairs_mut().append_pair(name, value);
             }
         }
-        let mut headers = HeaderMap::new();
-        if let Some(credentials) = &self.credentials {
-            headers.insert(AUTHORIZATION, credentials.clone());
-        }
         let ask = Ask {
             shown: &self.shown,
             method: Method::GET,
             url: realm,
             headers: HeaderMap::new(),
-            authorization: headers.remove(AUTHORIZATION),
+            authorization: self.credentials.clone(),
             what: "the token",
             limit: 1 << 20,
         };

@@ -111,30 +111,10 @@ fn split_path(rest: &str, is_file: bool) -> Option<(&str, &str, bool)> {
 /// Finds the revision in a query: `ref`, else `version`.
 fn revision(query: &str) -> String {
     let value = |name: &str| {
-        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        pairs.into_iter().find(|(key, value)| *key == name && !value.is_empty()).map(|(_, value)| decoded(value))
+        let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+        pairs.find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.into_owned())
     };
     value("ref").or_else(|| value("version")).unwrap_or_default()
-}
-
-/// Replaces percent escapes, and `+` by a space, as in queries.
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let escaped = after.get(..2).and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
-        match (first, escaped) {
-            (b'%', Some(byte)) => {
-                bytes.push(byte);
-                rest = &after[2..];
-                continue;
-            }
-            (b'+', _) => bytes.push(b' '),
-            (byte, _) => bytes.push(byte),
-        }
-        rest = after;
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

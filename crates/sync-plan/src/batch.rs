@@ -7,8 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use application_api::{OperationPhase, ResourceResult, ResultCode, SyncPhase};
 
+use crate::hooks::hook_type;
 use crate::plan::{Change, ClusterAction, KindState, PlanHealth, PlanResource, PruneRule, RunMode};
-use crate::record::{dry_run_suffix, images_of, kubectl_name, result_of};
+use crate::record::{dry_run_suffix, kubectl_name, result_of};
 use crate::step::{Pass, Wait, failure, waiting_for};
 use crate::tasks::{Place, Task, TaskKind, defines};
 
@@ -28,7 +29,7 @@ pub(crate) enum Batch {
 }
 
 /// What to do about one task.
-enum Due {
+pub(crate) enum Due {
     Settle(ResourceResult),
     Act(ClusterAction),
     Wait(Wait),
@@ -46,9 +47,10 @@ impl Pass<'_> {
             return Batch::Wait(Wait { message, until: None });
         }
         if let Some((_, first)) = others.first() {
-            let group =
-                others.iter().take_while(|(_, task)| (task.kind, &task.key.kind) == (first.kind, &first.key.kind));
-            return gather(group.map(|(at, task)| (*at, self.apply(task))));
+            let group = others
+                .iter()
+                .take_while(|(_, task)| (is_namespace(task), &task.key.kind) == (is_namespace(first), &first.key.kind));
+            return gather(group.map(|(at, task)| (*at, self.begin_task(task))));
         }
         if here().any(|(_, task)| task.kind != TaskKind::Prune && self.failed(task)) {
             return Batch::Failed;
@@ -56,9 +58,16 @@ impl Pass<'_> {
         gather(prunes.iter().filter_map(|(at, task)| Some((*at, self.prune(task)?))))
     }
 
-    fn prune_rule(&self, task: &Task<'_>) -> PruneRule {
-        let live = task.resource.and_then(|resource| resource.live.as_ref());
-        live.and_then(|live| live.prune).unwrap_or(self.input.prune_default)
+    fn begin_task(&self, task: &Task<'_>) -> Due {
+        match task.hook {
+            Some(_) if task.kind_state() == KindState::Awaited => self.await_kind(task),
+            Some(hook) if !self.sync.dry_run || !self.lacks_namespace(task) => self.begin_hook(task, hook),
+            _ => self.apply(task),
+        }
+    }
+
+    pub(crate) fn prune_rule(&self, task: &Task<'_>) -> PruneRule {
+        task.live().and_then(|live| live.prune).unwrap_or(self.input.prune_default)
     }
 
     /// Tells whether a prune waits for a person. A dry run does not: it deletes nothing.
@@ -92,22 +101,22 @@ impl Pass<'_> {
 
     /// Decides about a task that applies or creates.
     fn apply(&self, task: &Task<'_>) -> Due {
+        if self.sync.dry_run && self.lacks_namespace(task) {
+            return Due::Settle(self.tried(task, "not tried, because its namespace does not exist yet"));
+        }
         let Some(resource) = task.resource else {
             return match self.mode() {
                 RunMode::Real => Due::Act(ClusterAction::CreateNamespace { key: task.key.clone() }),
-                RunMode::DryRun => Due::Settle(self.tried(task, "created")),
+                _ => Due::Settle(self.tried(task, "created")),
             };
         };
         if resource.kind == KindState::Awaited {
             return self.await_kind(task);
         }
-        if self.sync.dry_run && self.lacks_namespace(task) {
-            return Due::Settle(self.tried(task, "not tried, because its namespace does not exist yet"));
-        }
         if resource.change == Change::None && resource.live.is_some() {
             return Due::Settle(self.unchanged(task, resource));
         }
-        Due::Act(ClusterAction::Apply { key: resource.key.clone(), phase: SyncPhase::Sync, mode: self.mode() })
+        Due::Act(ClusterAction::Apply { key: resource.key.clone(), phase: task.phase.clone(), mode: self.mode() })
     }
 
     fn await_kind(&self, task: &Task<'_>) -> Due {
@@ -134,7 +143,7 @@ impl Pass<'_> {
     }
 
     /// Tells whether an object's namespace is one that this operation would create.
-    fn lacks_namespace(&self, task: &Task<'_>) -> bool {
+    pub(crate) fn lacks_namespace(&self, task: &Task<'_>) -> bool {
         let namespace = &task.key.namespace;
         let creates = |other: &Task<'_>| match other.kind {
             TaskKind::CreateNamespace => true,
@@ -143,21 +152,22 @@ impl Pass<'_> {
                     && other.key.kind == "Namespace"
                     && other.resource.is_some_and(|resource| resource.live.is_none())
             }
-            TaskKind::Prune => false,
+            TaskKind::Prune | TaskKind::Hook => false,
         };
         !namespace.is_empty() && self.tasks.iter().any(|other| creates(other) && other.key.name == *namespace)
     }
 
-    fn mode(&self) -> RunMode {
+    pub(crate) fn mode(&self) -> RunMode {
         if self.sync.dry_run { RunMode::DryRun } else { RunMode::Real }
     }
 
     /// Makes the result of a dry run that needs no request.
-    fn tried(&self, task: &Task<'_>, how: &str) -> ResourceResult {
+    pub(crate) fn tried(&self, task: &Task<'_>, how: &str) -> ResourceResult {
         let message = format!("{} {how}{}", kubectl_name(task.key), dry_run_suffix(self.mode()));
         let (status, phase) = (ResultCode::Synced, OperationPhase::Succeeded);
         let mut result = result_of(task.key, task.version(), task.phase.clone(), status, phase, message);
-        result.images = images_of(task.resource);
+        result.images = task.images().to_vec();
+        result.hook_type = task.hook.map(|hook| hook_type(&hook.phase));
         result
     }
 
@@ -170,6 +180,10 @@ impl Pass<'_> {
         }
         result
     }
+}
+
+fn is_namespace(task: &Task<'_>) -> bool {
+    task.kind == TaskKind::CreateNamespace
 }
 
 fn pruned(task: &Task<'_>, status: ResultCode, message: String) -> ResourceResult {

@@ -6,21 +6,26 @@
 
 mod auto_sync;
 mod batch;
+mod guard;
 mod heal;
 mod history;
+mod hooks;
 mod kind_order;
 mod plan;
+mod preflight;
 mod record;
 mod retry;
 mod step;
 mod tasks;
 
 pub use auto_sync::{AutoSync, AutoSyncInput, AutoSyncResource, Desired, auto_sync};
+pub use guard::{GuardError, MaxPrune, PruneGuard, PrunedKind};
 pub use heal::{HealBackoff, HealState};
 pub use history::with_deployment;
+pub use hooks::{HookOrigin, HookPolicy, PlanHook, hook_name, run_of};
 pub use plan::{
-    ActionOutcome, ActionResult, Change, ClusterAction, KindState, NamespaceTask, Persist, PlanHealth, PlanLive,
-    PlanResource, PlanTarget, PruneOrder, PruneRule, RunMode, SyncInput, SyncStep,
+    ActionOutcome, ActionResult, Change, ClusterAction, HookDeletion, KindState, LiveHook, NamespaceTask, Persist,
+    PlanHealth, PlanLive, PlanResource, PlanTarget, Preflight, PruneOrder, PruneRule, RunMode, SyncInput, SyncStep,
 };
 pub use record::record;
 pub use retry::{RetryState, begin_retry, complete, retry_state};

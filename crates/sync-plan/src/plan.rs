@@ -5,11 +5,16 @@ use kube_object::ObjectKey;
 
 use application_api::{OperationState, PropagationPolicy, SyncPhase};
 
+use crate::guard::PruneGuard;
+use crate::hooks::PlanHook;
+
 /// Everything one pass of an operation is decided from, besides the operation's own state.
 #[derive(Clone, Debug)]
 pub struct SyncInput {
     /// Targets in render order, then live objects that Git no longer has.
     pub resources: Vec<PlanResource>,
+    /// Hooks, one for each phase of each.
+    pub hooks: Vec<PlanHook>,
     /// The namespace to create first, when `CreateNamespace=true` and it is not among the targets.
     pub create_namespace: Option<NamespaceTask>,
     /// Prune rule of the Application for objects that say nothing themselves.
@@ -22,6 +27,25 @@ pub struct SyncInput {
     pub wave_delay_seconds: i64,
     /// When the last action of this operation was answered, if any was in this run of the daemon.
     pub last_action_at: Option<Timestamp>,
+    /// What more prunes than usual need.
+    pub guard: PruneGuard,
+    /// How far the phases are tried out before their first change.
+    pub preflight: Preflight,
+    /// Objects that other Applications have as well, where that is to fail the operation (`FailOnSharedResource=true`).
+    pub shared: Vec<String>,
+}
+
+/// Whether a phase is tried out by the API server before its first change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Preflight {
+    /// It is not.
+    #[default]
+    Off,
+    /// It is; phases up to this one were tried out in this run of the daemon.
+    On {
+        /// The last phase that was; none at first.
+        done: Option<u8>,
+    },
 }
 
 /// One object of the Application as the planner sees it.
@@ -96,6 +120,10 @@ pub struct PlanLive {
     pub prune: Option<PruneRule>,
     /// Whether the object asks to be pruned last.
     pub prune_last: PruneOrder,
+    /// The run of an operation that the object was made by as a hook, as its annotation says.
+    pub run: Option<String>,
+    /// Whether it has the finalizer of hooks.
+    pub has_hook_finalizer: bool,
 }
 
 /// Health as far as waves care.
@@ -105,6 +133,8 @@ pub enum PlanHealth {
     Healthy,
     /// Broken.
     Degraded,
+    /// It cannot be told: that fails a hook.
+    Unknown,
     /// Anything that may still become one of the others.
     Pending,
 }
@@ -149,6 +179,8 @@ pub enum RunMode {
     Real,
     /// It is only tried out by the API server.
     DryRun,
+    /// It is tried out by the API server before the phase begins: only a rejection counts.
+    Preflight,
 }
 
 /// One thing the planner wants done in the cluster.
@@ -163,10 +195,35 @@ pub enum ClusterAction {
         /// Real or dry run.
         mode: RunMode,
     },
-    /// Create a namespace that does not exist.
+    /// Create the namespace that does not exist, or give it the metadata that the Application asks for.
     CreateNamespace {
         /// Identity.
         key: ObjectKey,
+    },
+    /// Make the object of a hook by server-side apply.
+    RunHook {
+        /// Identity; a generated name is filled in.
+        key: ObjectKey,
+        /// Phase it runs in.
+        phase: SyncPhase,
+        /// What the object is marked with, so that it is known again after a crash.
+        run: String,
+        /// Real or dry run.
+        mode: RunMode,
+    },
+    /// Take the finalizer off the object of a hook.
+    ReleaseHook {
+        /// The object.
+        hook: LiveHook,
+    },
+    /// Delete the object of a hook.
+    DeleteHook {
+        /// The object.
+        hook: LiveHook,
+        /// How the delete propagates.
+        propagation: PropagationPolicy,
+        /// Why.
+        why: HookDeletion,
     },
     /// Delete an object that Git no longer has.
     Prune {
@@ -185,11 +242,59 @@ pub enum ClusterAction {
     },
 }
 
+/// The live object of a hook that is acted on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveHook {
+    /// Identity.
+    pub key: ObjectKey,
+    /// API version.
+    pub version: String,
+    /// Phase it runs in.
+    pub phase: SyncPhase,
+    /// Precondition: uid.
+    pub uid: String,
+    /// Precondition: resourceVersion.
+    pub resource_version: String,
+}
+
+/// Why the object of a hook is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookDeletion {
+    /// It is from an earlier run, and another is to take its place.
+    BeforeCreation,
+    /// Its delete policy says so.
+    Policy,
+    /// The operation is terminated.
+    Termination,
+}
+
 impl ClusterAction {
     /// Returns the identity of the object acted on.
     pub fn key(&self) -> &ObjectKey {
         match self {
-            Self::Apply { key, .. } | Self::CreateNamespace { key } | Self::Prune { key, .. } => key,
+            Self::Apply { key, .. }
+            | Self::CreateNamespace { key }
+            | Self::Prune { key, .. }
+            | Self::RunHook { key, .. } => key,
+            Self::ReleaseHook { hook } | Self::DeleteHook { hook, .. } => &hook.key,
+        }
+    }
+
+    /// Returns the phase its result is recorded under.
+    pub fn phase(&self) -> SyncPhase {
+        match self {
+            Self::Apply { phase, .. } | Self::RunHook { phase, .. } => phase.clone(),
+            Self::ReleaseHook { hook } | Self::DeleteHook { hook, .. } => hook.phase.clone(),
+            Self::CreateNamespace { .. } => SyncPhase::PreSync,
+            Self::Prune { .. } => SyncPhase::Sync,
+        }
+    }
+
+    /// Returns whether it changes the cluster.
+    pub fn mode(&self) -> RunMode {
+        match self {
+            Self::Apply { mode, .. } | Self::Prune { mode, .. } | Self::RunHook { mode, .. } => *mode,
+            Self::CreateNamespace { .. } | Self::ReleaseHook { .. } | Self::DeleteHook { .. } => RunMode::Real,
         }
     }
 }
@@ -210,6 +315,8 @@ pub enum ActionResult {
     Done(String),
     /// The object was gone already.
     AlreadyGone,
+    /// What was tried out says nothing about the object itself: it could not be asked.
+    Inconclusive,
     /// The object has changed since the decision: it is looked at again in the next pass, nothing is recorded.
     Stale,
     /// The action failed.

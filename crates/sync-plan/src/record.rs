@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use application_api::{OperationPhase, OperationState, ResourceResult, ResultCode, SyncPhase};
 use kube_object::ObjectKey;
 
-use crate::plan::{ActionOutcome, ActionResult, ClusterAction, PlanResource, RunMode, SyncInput};
+use crate::hooks::{PlanHook, hook_type};
+use crate::plan::{ActionOutcome, ActionResult, ClusterAction, HookDeletion, PlanResource, RunMode, SyncInput};
+use crate::step::TERMINATION_FAILED;
 use crate::tasks::ResultKey;
 
 /// Records the outcomes of a step's actions; `input` is what the step was decided from.
@@ -22,14 +24,21 @@ pub fn record(input: &SyncInput, mut state: OperationState, outcomes: &[ActionOu
         let known: HashMap<ResultKey<'_>, usize> =
             results.iter().enumerate().map(|(at, result)| (ResultKey::of(result), at)).collect();
         for action in outcomes.iter().map(|outcome| &outcome.action) {
-            let place = known.get(&ResultKey::new(action.key(), &phase_of(action))).copied();
-            places.insert((action.key(), phase_of(action)), place);
+            let place = known.get(&ResultKey::new(action.key(), &action.phase())).copied();
+            places.insert((action.key(), action.phase()), place);
         }
     }
     for outcome in outcomes {
         let key = outcome.action.key();
-        let Some(result) = result_of_outcome(resources.get(key).copied(), outcome) else { continue };
-        let place = places.entry((key, phase_of(&outcome.action))).or_default();
+        let phase = outcome.action.phase();
+        let hook = input.hooks.iter().find(|hook| hook.key == *key && hook.phase == phase);
+        let place = places.entry((key, phase)).or_default();
+        let before = place.map(|at| &results[at]);
+        let result = match hook {
+            Some(hook) => result_of_hook(hook, before, outcome),
+            None => result_of_outcome(resources.get(key).copied(), outcome),
+        };
+        let Some(result) = result else { continue };
         *place = Some(put_result(&mut results, *place, result));
     }
     give_results(&mut state, results);
@@ -58,33 +67,71 @@ pub(crate) fn put_result(results: &mut Vec<ResourceResult>, place: Option<usize>
     results.len() - 1
 }
 
-fn phase_of(action: &ClusterAction) -> SyncPhase {
-    match action {
-        ClusterAction::Apply { phase, .. } => phase.clone(),
-        ClusterAction::CreateNamespace { .. } => SyncPhase::PreSync,
-        ClusterAction::Prune { .. } => SyncPhase::Sync,
+/// Makes the result of what was done about a hook; none when there is nothing to record.
+fn result_of_hook(hook: &PlanHook, before: Option<&ResourceResult>, outcome: &ActionOutcome) -> Option<ResourceResult> {
+    let made = |status, phase, message| {
+        let mut result = result_of(&hook.key, &hook.version, hook.phase.clone(), status, phase, message);
+        result.hook_type = Some(hook_type(&hook.phase));
+        result.images.clone_from(&hook.images);
+        result
+    };
+    let failed = |message: String| made(ResultCode::SyncFailed, OperationPhase::Failed, message);
+    // What could not be taken away again does not change what the hook has done.
+    let left = |phase: OperationPhase, message: String| match before {
+        Some(before) => ResourceResult { hook_phase: Some(phase), message, ..before.clone() },
+        None => failed(message),
+    };
+    match (&outcome.action, &outcome.result) {
+        (ClusterAction::RunHook { mode: RunMode::Preflight, .. }, ActionResult::Failed(message)) => {
+            Some(failed(format!("{message} (dry run)")))
+        }
+        (ClusterAction::RunHook { mode: RunMode::DryRun, .. }, ActionResult::Done(how)) => {
+            let message = format!("{} {how} (dry run)", kubectl_name(&hook.key));
+            Some(made(ResultCode::Synced, OperationPhase::Succeeded, message))
+        }
+        (ClusterAction::RunHook { mode: RunMode::Real, .. }, ActionResult::Done(how)) => {
+            let message = format!("{} {how}", kubectl_name(&hook.key));
+            Some(made(ResultCode::Synced, OperationPhase::Running, message))
+        }
+        (ClusterAction::RunHook { .. }, ActionResult::Failed(message)) => Some(failed(message.clone())),
+        (ClusterAction::RunHook { mode: RunMode::Real, .. }, ActionResult::AlreadyGone) => {
+            Some(failed("the object is gone".to_owned()))
+        }
+        (ClusterAction::ReleaseHook { .. }, ActionResult::Failed(message)) => {
+            Some(left(OperationPhase::Error, format!("failed to remove hook finalizer: {message}")))
+        }
+        (ClusterAction::DeleteHook { why, .. }, ActionResult::Failed(message)) => Some(match why {
+            HookDeletion::BeforeCreation => failed(format!("failed to delete resource: {message}")),
+            HookDeletion::Policy => left(OperationPhase::Error, format!("failed to delete resource: {message}")),
+            HookDeletion::Termination => left(OperationPhase::Failed, format!("{TERMINATION_FAILED}{message}")),
+        }),
+        _ => None,
     }
 }
 
 fn result_of_outcome(resource: Option<&PlanResource>, outcome: &ActionOutcome) -> Option<ResourceResult> {
     let key = outcome.action.key();
-    let phase = phase_of(&outcome.action);
-    let (version, mode) = match &outcome.action {
-        ClusterAction::Apply { mode, .. } => (resource.map_or("v1", |resource| &resource.version), *mode),
-        ClusterAction::CreateNamespace { .. } => ("v1", RunMode::Real),
-        ClusterAction::Prune { version, mode, .. } => (version.as_str(), *mode),
+    let (phase, mode) = (outcome.action.phase(), outcome.action.mode());
+    let version = match &outcome.action {
+        ClusterAction::Prune { version, .. } => version.as_str(),
+        _ => resource.map_or("v1", |resource| &resource.version),
     };
     let is_prune = matches!(outcome.action, ClusterAction::Prune { .. });
+    let is_apply = matches!(outcome.action, ClusterAction::Apply { .. });
     let suffix = dry_run_suffix(mode);
     let (status, hook_phase, message) = match &outcome.result {
-        ActionResult::Stale => return None,
-        ActionResult::Failed(message) => (ResultCode::SyncFailed, OperationPhase::Failed, message.clone()),
+        ActionResult::Stale | ActionResult::Inconclusive => return None,
+        ActionResult::Failed(message) => {
+            let suffix = if mode == RunMode::Preflight { " (dry run)" } else { "" };
+            (ResultCode::SyncFailed, OperationPhase::Failed, format!("{message}{suffix}"))
+        }
+        _ if mode == RunMode::Preflight => return None,
         ActionResult::Done(_) | ActionResult::AlreadyGone if is_prune => {
             (ResultCode::Pruned, OperationPhase::Succeeded, format!("pruned{suffix}"))
         }
         ActionResult::AlreadyGone => (ResultCode::SyncFailed, OperationPhase::Failed, "the object is gone".to_owned()),
         ActionResult::Done(how) => {
-            let running = mode == RunMode::Real && phase == SyncPhase::Sync;
+            let running = mode == RunMode::Real && is_apply;
             let hook_phase = if running { OperationPhase::Running } else { OperationPhase::Succeeded };
             (ResultCode::Synced, hook_phase, format!("{} {how}{suffix}", kubectl_name(key)))
         }
@@ -117,7 +164,7 @@ pub(crate) fn result_of(
     }
 }
 
-pub(crate) fn images_of(resource: Option<&PlanResource>) -> Vec<String> {
+fn images_of(resource: Option<&PlanResource>) -> Vec<String> {
     resource.and_then(|resource| resource.target.as_ref()).map(|target| target.images.clone()).unwrap_or_default()
 }
 
@@ -125,7 +172,7 @@ pub(crate) fn images_of(resource: Option<&PlanResource>) -> Vec<String> {
 pub(crate) fn dry_run_suffix(mode: RunMode) -> &'static str {
     match mode {
         RunMode::Real => "",
-        RunMode::DryRun => " (dry run)",
+        RunMode::DryRun | RunMode::Preflight => " (dry run)",
     }
 }
 

@@ -8,7 +8,8 @@ use application_api::{OperationPhase, OperationState, ResourceResult, ResultCode
 use kube_object::ObjectKey;
 
 use crate::batch::Batch;
-use crate::plan::{ClusterAction, Persist, PlanHealth, SyncInput, SyncStep};
+use crate::hooks::{hook_type, is_running_hook, run_of, waiting_for_hooks};
+use crate::plan::{ClusterAction, Persist, PlanHealth, PruneRule, SyncInput, SyncStep};
 use crate::record::{give_results, put_result, result_of, take_results};
 use crate::retry::{RetryState, complete, retry_state};
 use crate::tasks::{Place, Task, TaskKind, refusal, tasks};
@@ -27,7 +28,7 @@ pub fn step(input: &SyncInput, state: &OperationState, now: Timestamp) -> SyncSt
         return still(None);
     }
     if state.phase == OperationPhase::Terminating {
-        return ended(terminated(state, now), now);
+        return terminate(input, state, now);
     }
     match retry_state(state, now) {
         RetryState::NotWaiting => {}
@@ -39,7 +40,7 @@ pub fn step(input: &SyncInput, state: &OperationState, now: Timestamp) -> SyncSt
         return ended(complete(state.clone(), OperationPhase::Error, message, now), now);
     };
     let mut next = state.clone();
-    let mut pass = Pass::new(input, sync, state.started_at.timestamp(), take_results(&mut next), now);
+    let mut pass = Pass::new(input, sync, state, take_results(&mut next), now);
     let decision = pass.run();
     give_results(&mut next, pass.results);
     let (message, actions, wake_at) = match decision {
@@ -60,18 +61,39 @@ fn ended(next: OperationState, now: Timestamp) -> SyncStep {
     SyncStep { actions: Vec::new(), next, persist: Persist::First, wake_at }
 }
 
-fn terminated(state: &OperationState, now: Timestamp) -> OperationState {
-    let timed_out = state.message.contains("due to timeout");
-    let message =
-        if timed_out { "Operation terminated, triggered by controller sync timeout" } else { "Operation terminated" };
-    complete(state.clone(), OperationPhase::Failed, message, now)
+/// Ends an operation that somebody asked to end: first its hooks, of which those that run are deleted.
+fn terminate(input: &SyncInput, state: &OperationState, now: Timestamp) -> SyncStep {
+    let mut next = state.clone();
+    let nothing = SyncOperation::default();
+    let sync = state.operation.sync.as_ref().unwrap_or(&nothing);
+    let mut pass = Pass::new(input, sync, state, take_results(&mut next), now);
+    let is_waiting = state.finished_at.is_some() || sync.dry_run;
+    let actions = if is_waiting { Vec::new() } else { pass.terminate_hooks() };
+    let had_errors = pass.results.iter().any(|result| result.message.starts_with(TERMINATION_FAILED));
+    give_results(&mut next, pass.results);
+    if !actions.is_empty() {
+        return SyncStep { actions, next, persist: Persist::Later, wake_at: None };
+    }
+    let (phase, message) = if had_errors {
+        (OperationPhase::Error, "Operation termination had errors")
+    } else {
+        (OperationPhase::Failed, "Operation terminated")
+    };
+    let by_timeout =
+        if state.message.contains("due to timeout") { ", triggered by controller sync timeout" } else { "" };
+    ended(complete(next, phase, &format!("{message}{by_timeout}"), now), now)
 }
+
+/// What the result of a hook says that could not be deleted when its operation was terminated.
+pub(crate) const TERMINATION_FAILED: &str = "Failed to delete: ";
 
 /// One pass over the tasks of an operation.
 pub(crate) struct Pass<'a> {
     pub(crate) input: &'a SyncInput,
     pub(crate) sync: &'a SyncOperation,
     pub(crate) started_at: Timestamp,
+    /// What the objects of this attempt's hooks are marked with, before their phase.
+    pub(crate) run: String,
     pub(crate) now: Timestamp,
     /// In the order they run.
     pub(crate) tasks: Vec<Task<'a>>,
@@ -88,7 +110,7 @@ pub(crate) struct Wait {
     pub(crate) until: Option<Timestamp>,
 }
 
-enum Decision {
+pub(crate) enum Decision {
     Act(Vec<ClusterAction>),
     Wait(Wait),
     End(OperationPhase, String),
@@ -98,7 +120,7 @@ impl<'a> Pass<'a> {
     fn new(
         input: &'a SyncInput,
         sync: &'a SyncOperation,
-        started_at: Timestamp,
+        state: &OperationState,
         mut results: Vec<ResourceResult>,
         now: Timestamp,
     ) -> Self {
@@ -106,7 +128,8 @@ impl<'a> Pass<'a> {
         results.retain(|result| result.status.is_some());
         let tasks = tasks(input, sync, &results);
         let begun = tasks.iter().filter(|task| task.result.is_some()).map(Task::place).collect();
-        Self { input, sync, started_at, now, tasks, results, begun, persist: Persist::Later }
+        let (started_at, run) = (state.started_at.timestamp(), run_of(state));
+        Self { input, sync, started_at, run, now, tasks, results, begun, persist: Persist::Later }
     }
 
     fn run(&mut self) -> Decision {
@@ -116,16 +139,25 @@ impl<'a> Pass<'a> {
         // Every round but the last settles at least one task.
         loop {
             self.judge();
+            if let Some(decision) = self.before_anything() {
+                return decision;
+            }
             let Some(place) = self.pending_place() else { return self.finish() };
             if let Some(message) = self.failure_before(place) {
-                return Decision::End(OperationPhase::Failed, message);
+                return self.fail(&message);
             }
             if let Some(wait) = self.wait_before(place) {
                 return Decision::Wait(wait);
             }
+            if let Some(decision) = self.preflight(place) {
+                return decision;
+            }
             match self.batch(place) {
                 Batch::Wait(wait) => return Decision::Wait(wait),
-                Batch::Failed => return Decision::End(OperationPhase::Failed, self.failed_to_apply()),
+                Batch::Failed => {
+                    let message = self.failed_to_apply();
+                    return self.fail(&message);
+                }
                 Batch::Settled(settled) => {
                     self.begin(place);
                     for (at, result) in settled {
@@ -150,13 +182,50 @@ impl<'a> Pass<'a> {
         self.result(task).is_some_and(|result| result.status == Some(ResultCode::SyncFailed))
     }
 
-    fn put(&mut self, at: usize, result: ResourceResult) {
+    /// Looks at what comes before any task: objects of others, hooks that are done, deletes that a person has to approve.
+    fn before_anything(&mut self) -> Option<Decision> {
+        if let Some(shared) = self.input.shared.first() {
+            return Some(Decision::End(OperationPhase::Failed, format!("Shared resource found: {shared}")));
+        }
+        let releases = self.release_done();
+        if !releases.is_empty() {
+            // What the hook has come to is stored before its object may go.
+            self.store_first();
+            return Some(Decision::Act(releases));
+        }
+        let message = self.held_prunes()?;
+        Some(Decision::Wait(Wait { message, until: None }))
+    }
+
+    /// Says what is waited for when the operation would delete more than it may without a person's word.
+    fn held_prunes(&self) -> Option<String> {
+        if !self.sync.prune || self.sync.dry_run {
+            return None;
+        }
+        let is_open = |task: &&Task<'_>| {
+            task.kind == TaskKind::Prune
+                && task.result.is_none()
+                && self.prune_rule(task) != PruneRule::Disabled
+                && task.live().is_some_and(|live| !live.deleting)
+        };
+        let open: Vec<&ObjectKey> = self.tasks.iter().filter(is_open).map(|task| task.key).collect();
+        let pruned = self.results.iter().filter(|result| result.status == Some(ResultCode::Pruned)).count();
+        let live = self.tasks.iter().filter(|task| task.resource.is_some() && task.live().is_some()).count();
+        self.input.guard.holds(&open, pruned, live)
+    }
+
+    /// Has the state stored before the actions of this pass are performed.
+    pub(crate) fn store_first(&mut self) {
+        self.persist = Persist::First;
+    }
+
+    pub(crate) fn put(&mut self, at: usize, result: ResourceResult) {
         let task = &mut self.tasks[at];
         task.result = Some(put_result(&mut self.results, task.result, result));
     }
 
     fn pending_place(&self) -> Option<Place> {
-        self.tasks.iter().find(|task| task.result.is_none()).map(Task::place)
+        self.tasks.iter().find(|task| task.result.is_none() && task.phase != SyncPhase::SyncFail).map(Task::place)
     }
 
     /// Notes that something is done about a place: a later one than the first begins only once the ones before are stored.
@@ -197,12 +266,16 @@ impl<'a> Pass<'a> {
             return;
         }
         let pending = self.pending_place();
+        let all_are_judged = pending.is_none() && self.ends_with_hooks();
+        for at in 0..self.tasks.len() {
+            self.judge_task_of_hook(at);
+        }
         for task in &self.tasks {
             let (Some(at), Some(resource)) = (task.result, task.resource) else { continue };
             if !is_running(task, &self.results[at]) {
                 continue;
             }
-            let done_with = pending.is_some_and(|pending| task.place() < pending);
+            let done_with = all_are_judged || pending.is_some_and(|pending| task.place() < pending);
             let result = &mut self.results[at];
             match &resource.live {
                 Some(live) => match live.health {
@@ -211,7 +284,7 @@ impl<'a> Pass<'a> {
                         result.hook_phase = Some(OperationPhase::Failed);
                         result.message.clone_from(&live.health_message);
                     }
-                    Some(PlanHealth::Degraded | PlanHealth::Pending) => {}
+                    Some(PlanHealth::Degraded | PlanHealth::Pending | PlanHealth::Unknown) => {}
                 },
                 None if done_with => {
                     let ObjectKey { group, kind, name, .. } = task.key;
@@ -224,25 +297,70 @@ impl<'a> Pass<'a> {
         }
     }
 
+    fn judge_task_of_hook(&mut self, at: usize) {
+        let task = &self.tasks[at];
+        let (Some(hook), Some(at)) = (task.hook, task.result) else { return };
+        if is_running_hook(&self.results[at]) {
+            let live = self.own_live(hook);
+            Self::judge_hook(live, hook, &mut self.results[at]);
+        }
+    }
+
+    /// Tells whether an operation of several steps has hooks in its last: it then ends only when all is well.
+    fn ends_with_hooks(&self) -> bool {
+        let regular = || self.tasks.iter().filter(|task| task.phase != SyncPhase::SyncFail);
+        let (first, last) = (regular().map(Task::place).min(), regular().map(Task::place).max());
+        first != last && regular().any(|task| task.hook.is_some() && Some(task.place()) == last)
+    }
+
     /// Returns until when controllers are given time to react to the last action, while that lasts.
-    fn reacting_until(&self) -> Option<Timestamp> {
+    pub(crate) fn reacting_until(&self) -> Option<Timestamp> {
         let delay = SignedDuration::from_secs(self.input.wave_delay_seconds);
         let until = self.input.last_action_at?.checked_add(delay).unwrap_or(Timestamp::MAX);
         (until > self.now).then_some(until)
     }
 
-    fn finish(&self) -> Decision {
-        if self.tasks.iter().any(|task| self.failed(task)) {
-            return Decision::End(OperationPhase::Failed, self.failed_to_apply());
+    fn finish(&mut self) -> Decision {
+        // Later than any place there is.
+        let end = (u8::MAX, i64::MAX);
+        if let Some(message) = self.failure_before(end) {
+            return self.fail(&message);
         }
-        let rest = if self.tasks.is_empty() && self.results.is_empty() { "no more tasks" } else { "all tasks run" };
+        if let Some(wait) = self.wait_at_the_end() {
+            return Decision::Wait(wait);
+        }
+        let has_hooks = self.tasks.iter().any(|task| task.hook.is_some());
+        if has_hooks && !self.sync.dry_run {
+            let actions = self.delete_by_policy(&OperationPhase::Succeeded);
+            if !actions.is_empty() {
+                self.store_first();
+                return Decision::Act(actions);
+            }
+        }
+        let nothing = self.tasks.is_empty() && self.results.is_empty();
+        let rest = if nothing || has_hooks { "no more tasks" } else { "all tasks run" };
         Decision::End(OperationPhase::Succeeded, format!("successfully synced ({rest})"))
+    }
+
+    /// Says what is waited for once everything was run: hooks always, and all objects of an operation that ends with hooks.
+    fn wait_at_the_end(&self) -> Option<Wait> {
+        if self.sync.dry_run {
+            return None;
+        }
+        let wait = |message| Wait { message, until: self.reacting_until() };
+        if let Some(message) = waiting_for_hooks(self.running_hooks()) {
+            return Some(wait(message));
+        }
+        let running = self.tasks.iter().filter(|task| self.result(task).is_some_and(|result| is_running(task, result)));
+        let running = running.filter(|_| self.ends_with_hooks());
+        waiting_for("healthy state of", running.map(|task| task.key)).map(wait)
     }
 
     /// Says what went wrong in the places before `place`, if anything did.
     fn failure_before(&self, place: Place) -> Option<String> {
         let ended_as = |task: &Task<'_>, phase| self.result(task).is_some_and(|r| r.hook_phase == Some(phase));
-        let earlier = || self.tasks.iter().take_while(move |task| task.place() < place);
+        let earlier =
+            || self.tasks.iter().filter(move |task| task.place() < place && task.phase != SyncPhase::SyncFail);
         if earlier().any(|task| self.failed(task) && !ended_as(task, OperationPhase::Error)) {
             return Some(self.failed_to_apply());
         }
@@ -259,8 +377,8 @@ impl<'a> Pass<'a> {
         self.with_reasons("one or more objects failed to apply")
     }
 
-    fn with_reasons(&self, message: &str) -> String {
-        let failed = self.tasks.iter().filter(|task| self.failed(task));
+    pub(crate) fn with_reasons(&self, message: &str) -> String {
+        let failed = self.tasks.iter().filter(|task| task.phase != SyncPhase::SyncFail && self.failed(task));
         let reasons: Vec<&str> =
             failed.filter_map(|task| self.result(task)).map(|result| result.message.as_str()).collect();
         bounded(message, [", reason: ", ","], &reasons)
@@ -273,6 +391,14 @@ impl<'a> Pass<'a> {
         }
         let earlier =
             || self.tasks.iter().take_while(move |task| task.place() < place).filter(|task| task.result.is_some());
+        if let Some(message) = waiting_for_hooks(self.running_hooks()) {
+            let is_before = |task: &Task<'_>| {
+                task.place() < place && task.hook.is_some() && self.result(task).is_some_and(is_running_hook)
+            };
+            if self.tasks.iter().any(is_before) {
+                return Some(Wait { message, until: self.reacting_until() });
+            }
+        }
         let running = earlier().filter(|task| self.result(task).is_some_and(|result| is_running(task, result)));
         if let Some(message) = waiting_for("healthy state of", running.map(|task| task.key)) {
             return Some(Wait { message, until: self.reacting_until() });
@@ -301,13 +427,14 @@ fn bounded(message: &str, [first, other]: [&str; 2], reasons: &[impl AsRef<str>]
 /// Makes the result of a task that failed.
 pub(crate) fn failure(task: &Task<'_>, message: String) -> ResourceResult {
     let (status, phase) = (ResultCode::SyncFailed, OperationPhase::Failed);
-    result_of(task.key, task.version(), task.phase.clone(), status, phase, message)
+    let mut result = result_of(task.key, task.version(), task.phase.clone(), status, phase, message);
+    result.hook_type = task.hook.map(|hook| hook_type(&hook.phase));
+    result
 }
 
 /// Tells whether an applied object is not known to be well yet.
 fn is_running(task: &Task<'_>, result: &ResourceResult) -> bool {
     task.kind == TaskKind::Apply
-        && task.phase == SyncPhase::Sync
         && result.hook_phase == Some(OperationPhase::Running)
         && result.status != Some(ResultCode::SyncFailed)
 }

@@ -6,8 +6,9 @@ use kube_object::ObjectKey;
 
 use application_api::{ResourceResult, SyncOperation, SyncPhase};
 
+use crate::hooks::PlanHook;
 use crate::kind_order;
-use crate::plan::{KindState, PlanResource, PruneOrder, SyncInput};
+use crate::plan::{KindState, PlanLive, PlanResource, PruneOrder, SyncInput};
 
 /// What a task does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +16,7 @@ pub(crate) enum TaskKind {
     CreateNamespace,
     Apply,
     Prune,
+    Hook,
 }
 
 /// Phase and wave of a task: tasks of one place run together, places one after the other.
@@ -27,20 +29,42 @@ pub(crate) struct Task<'a> {
     pub(crate) kind: TaskKind,
     pub(crate) phase: SyncPhase,
     pub(crate) wave: i64,
-    /// The object; none for the namespace task.
+    /// The object; none for the namespace task and for hooks.
     pub(crate) resource: Option<&'a PlanResource>,
+    /// The hook, if it is one.
+    pub(crate) hook: Option<&'a PlanHook>,
     /// Where the list of results has the task's result.
     pub(crate) result: Option<usize>,
 }
 
-impl Task<'_> {
+impl<'a> Task<'a> {
     pub(crate) fn place(&self) -> Place {
         (phase_rank(&self.phase), self.wave)
     }
 
     /// Returns the version that results of the task name.
-    pub(crate) fn version(&self) -> &str {
-        self.resource.map_or("v1", |resource| &resource.version)
+    pub(crate) fn version(&self) -> &'a str {
+        let hook = self.hook.map(|hook| hook.version.as_str());
+        self.resource.map(|resource| resource.version.as_str()).or(hook).unwrap_or("v1")
+    }
+
+    /// Returns the images that results of the task name.
+    pub(crate) fn images(&self) -> &'a [String] {
+        let target = self.resource.and_then(|resource| resource.target.as_ref());
+        target
+            .map(|target| target.images.as_slice())
+            .or(self.hook.map(|hook| hook.images.as_slice()))
+            .unwrap_or_default()
+    }
+
+    /// Returns the live object.
+    pub(crate) fn live(&self) -> Option<&'a PlanLive> {
+        self.resource.and_then(|resource| resource.live.as_ref()).or(self.hook.and_then(|hook| hook.live.as_ref()))
+    }
+
+    /// Returns whether the kind is served.
+    pub(crate) fn kind_state(&self) -> KindState {
+        self.resource.map(|resource| resource.kind).or(self.hook.map(|hook| hook.kind)).unwrap_or_default()
     }
 }
 
@@ -55,13 +79,18 @@ pub(crate) fn tasks<'a>(input: &'a SyncInput, operation: &SyncOperation, results
         .filter(|resource| is_selected(operation, resource) && seen.insert(&resource.key))
         .filter_map(task_of)
         .collect();
+    // What is a hook in Git is no object that left it.
+    tasks.retain(|task| task.kind != TaskKind::Prune || !input.hooks.iter().any(|hook| hook.key == *task.key));
+    if runs_hooks(operation) {
+        tasks.extend(input.hooks.iter().map(hook_task));
+    }
     invert_prune_waves(&mut tasks);
     move_prunes_last(&mut tasks, input);
     if let Some(namespace) = &input.create_namespace {
         let (kind, phase) = (TaskKind::CreateNamespace, SyncPhase::PreSync);
         // Once it exists, it is a task only as far as this operation has made it.
         if !namespace.exists || recorded.contains_key(&ResultKey::new(&namespace.key, &phase)) {
-            tasks.push(Task { key: &namespace.key, kind, phase, wave: 0, resource: None, result: None });
+            tasks.push(Task { key: &namespace.key, kind, phase, wave: 0, resource: None, hook: None, result: None });
         }
     }
     tasks.sort_by(|a, b| order(a).cmp(&order(b)));
@@ -105,10 +134,21 @@ fn task_of(resource: &PlanResource) -> Option<Task<'_>> {
         (None, Some(live)) => (TaskKind::Prune, live.wave),
         (None, None) => return None,
     };
-    Some(Task { key: &resource.key, kind, phase: SyncPhase::Sync, wave, resource: Some(resource), result: None })
+    let phase = SyncPhase::Sync;
+    Some(Task { key: &resource.key, kind, phase, wave, resource: Some(resource), hook: None, result: None })
 }
 
-fn phase_rank(phase: &SyncPhase) -> u8 {
+fn hook_task(hook: &PlanHook) -> Task<'_> {
+    let (kind, phase) = (TaskKind::Hook, hook.phase.clone());
+    Task { key: &hook.key, kind, phase, wave: hook.wave, resource: None, hook: Some(hook), result: None }
+}
+
+/// Tells whether an operation runs hooks: not when objects are selected, nor with the strategy `apply`.
+pub(crate) fn runs_hooks(operation: &SyncOperation) -> bool {
+    operation.resources.is_empty() && operation.sync_strategy.is_none_or(|strategy| strategy.apply.is_none())
+}
+
+pub(crate) fn phase_rank(phase: &SyncPhase) -> u8 {
     match phase {
         SyncPhase::PreSync => 0,
         SyncPhase::Sync => 1,
@@ -132,7 +172,8 @@ fn invert_prune_waves(tasks: &mut [Task<'_>]) {
 }
 
 fn move_prunes_last(tasks: &mut [Task<'_>], input: &SyncInput) {
-    let last = tasks.iter().map(|task| task.wave).max().unwrap_or(0).max(0).saturating_add(1);
+    let in_sync = tasks.iter().filter(|task| task.phase == SyncPhase::Sync);
+    let last = in_sync.map(|task| task.wave).max().unwrap_or(0).max(0).saturating_add(1);
     for task in tasks.iter_mut().filter(|task| task.kind == TaskKind::Prune) {
         let own = task
             .resource
@@ -187,13 +228,14 @@ pub(crate) fn defines(task: &Task<'_>, key: &ObjectKey) -> bool {
 
 /// Says why a task cannot run at all, if so.
 pub(crate) fn refusal(task: &Task<'_>) -> Option<String> {
-    let resource = task.resource?;
-    let unknown = resource.kind == KindState::Unknown && task.kind == TaskKind::Apply;
-    resource.refusal.clone().or_else(|| unknown.then(|| unknown_kind(resource)))
+    let unknown = task.kind_state() == KindState::Unknown && matches!(task.kind, TaskKind::Apply | TaskKind::Hook);
+    let refused = task.resource.and_then(|resource| resource.refusal.as_ref());
+    let refused = refused.or(task.hook.and_then(|hook| hook.refusal.as_ref()));
+    refused.cloned().or_else(|| unknown.then(|| unknown_kind(task.key)))
 }
 
-fn unknown_kind(resource: &PlanResource) -> String {
-    let ObjectKey { group, kind, namespace, name, .. } = &resource.key;
+fn unknown_kind(key: &ObjectKey) -> String {
+    let ObjectKey { group, kind, namespace, name, .. } = key;
     format!(
         "The Kubernetes API could not find {group}/{kind} for requested resource {namespace}/{name}. Make sure the \"{kind}\" CRD is \
          installed on the destination cluster."

@@ -3,8 +3,11 @@
 mod auto_sync;
 mod crash;
 mod dry_run;
+mod guard;
 mod heal;
 mod history;
+mod hook_items;
+mod hooks;
 mod model;
 mod operation;
 mod order;

@@ -80,7 +80,7 @@ fn looks(sim: &Sim) -> Result<(), TestCaseError> {
         let task = task_of(action);
         let dry = match action {
             ClusterAction::Apply { mode, .. } | ClusterAction::Prune { mode, .. } => *mode == RunMode::DryRun,
-            ClusterAction::CreateNamespace { .. } => false,
+            _ => false,
         };
         prop_assert_eq!(dry, operation.dry_run);
         prop_assert!(task.result.is_none(), "nothing is done twice: {action:?}");

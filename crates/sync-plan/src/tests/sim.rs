@@ -7,9 +7,10 @@ use application_api::{
 use jiff::{SignedDuration, Timestamp};
 use kube_object::{ObjectKey, Time};
 
+use super::hook_items::HookItem;
 use super::model::{Item, key};
 use crate::plan::*;
-use crate::{RetryState, begin_retry, record, retry_state, step};
+use crate::{PruneGuard, RetryState, begin_retry, record, retry_state, step};
 
 pub(super) const START: Timestamp = Timestamp::constant(1_767_268_800, 0);
 
@@ -17,6 +18,7 @@ pub(super) const START: Timestamp = Timestamp::constant(1_767_268_800, 0);
 #[derive(Clone, Debug)]
 pub(super) struct Sim {
     pub(super) items: Vec<Item>,
+    pub(super) hooks: Vec<HookItem>,
     pub(super) input: SyncInput,
     pub(super) namespace_error: Option<&'static str>,
     /// The state in the daemon's memory.
@@ -46,15 +48,20 @@ pub(super) fn sync(items: impl IntoIterator<Item = Item>) -> Sim {
     };
     let input = SyncInput {
         resources: Vec::new(),
+        hooks: Vec::new(),
         create_namespace: None,
         prune_default: PruneRule::Allowed,
         prune_last: PruneOrder::InWave,
         propagation: PropagationPolicy::Foreground,
         wave_delay_seconds: 2,
         last_action_at: None,
+        guard: PruneGuard::default(),
+        preflight: Preflight::Off,
+        shared: Vec::new(),
     };
     Sim {
         items: items.into_iter().collect(),
+        hooks: Vec::new(),
         input,
         namespace_error: None,
         stored: state.clone(),
@@ -75,6 +82,11 @@ impl Sim {
     pub(super) fn operation(mut self, change: impl FnOnce(&mut SyncOperation)) -> Self {
         change(self.state.operation.sync.as_mut().unwrap());
         self.stored = self.state.clone();
+        self
+    }
+
+    pub(super) fn hooks(mut self, hooks: impl IntoIterator<Item = HookItem>) -> Self {
+        self.hooks = hooks.into_iter().collect();
         self
     }
 
@@ -106,7 +118,8 @@ impl Sim {
         let known = self.items.iter().map(|item| &item.resource);
         let resources =
             known.filter(|resource| resource.target.is_some() || resource.live.is_some()).cloned().collect();
-        SyncInput { resources, ..self.input.clone() }
+        let hooks = self.hooks.iter().flat_map(|hook| hook.plan(&self.state)).collect();
+        SyncInput { resources, hooks, ..self.input.clone() }
     }
 
     /// Decides the next step without doing anything about it.
@@ -181,7 +194,9 @@ impl Sim {
             _ => {
                 self.now = soon;
                 // Every object goes on, not only the first that changes.
-                self.items.iter_mut().map(Item::tick).fold(false, |any, one| any | one) || wake_at.is_some()
+                let items = self.items.iter_mut().map(Item::tick).fold(false, |any, one| any | one);
+                let hooks = self.hooks.iter_mut().map(HookItem::tick).fold(false, |any, one| any | one);
+                items || hooks || wake_at.is_some()
             }
         }
     }
@@ -203,9 +218,18 @@ impl Sim {
                 return;
             }
         }
+        self.note_preflight(&outcomes);
         self.now += SignedDuration::from_millis(100);
         self.input.last_action_at = Some(self.now);
         self.state = record(plan, self.state.clone(), &outcomes);
+    }
+
+    fn note_preflight(&mut self, outcomes: &[ActionOutcome]) {
+        let tried = outcomes.iter().find(|outcome| outcome.action.mode() == RunMode::Preflight);
+        if let Some(outcome) = tried {
+            let done = Some(crate::tasks::phase_rank(&outcome.action.phase()));
+            self.input.preflight = Preflight::On { done };
+        }
     }
 
     fn perform(&mut self, action: &ClusterAction) -> ActionResult {
@@ -215,6 +239,9 @@ impl Sim {
             }
             self.input.create_namespace.as_mut().unwrap().exists = true;
             return ActionResult::Done("created".to_owned());
+        }
+        if let Some(hook) = self.hooks.iter_mut().find(|hook| hook.is_acted_on_by(action)) {
+            return hook.perform(action);
         }
         let item = self.items.iter_mut().find(|item| item.resource.key == *action.key()).unwrap();
         if item.stale > 0 {
@@ -252,6 +279,9 @@ impl Sim {
         if killed {
             self.state = self.stored.clone();
             self.input.last_action_at = None;
+            if let Preflight::On { done } = &mut self.input.preflight {
+                *done = None;
+            }
             // It takes a while until another daemon is there.
             self.now += SignedDuration::from_secs(3);
         }
@@ -279,8 +309,15 @@ fn describe(action: &ClusterAction) -> String {
         ClusterAction::Apply { mode, .. } => ("apply", *mode),
         ClusterAction::CreateNamespace { .. } => ("create", RunMode::Real),
         ClusterAction::Prune { mode, .. } => ("prune", *mode),
+        ClusterAction::RunHook { mode, .. } => ("run", *mode),
+        ClusterAction::ReleaseHook { .. } => ("release", RunMode::Real),
+        ClusterAction::DeleteHook { .. } => ("delete", RunMode::Real),
     };
-    let dry = if mode == RunMode::DryRun { "dry-run " } else { "" };
+    let dry = match mode {
+        RunMode::Real => "",
+        RunMode::DryRun => "dry-run ",
+        RunMode::Preflight => "try ",
+    };
     format!("{dry}{verb} {}/{}", action.key().kind, action.key().name)
 }
 

@@ -1,11 +1,12 @@
 use application_api::constants::{
-    COMPARE_OPTIONS_ANNOTATION, HELM_HOOK_ANNOTATION, HELM_HOOK_WEIGHT_ANNOTATION, HELM_RESOURCE_POLICY_ANNOTATION,
-    HOOK_ANNOTATION, IGNORE_HEALTH_CHECK_ANNOTATION, SYNC_OPTIONS_ANNOTATION, SYNC_WAVE_ANNOTATION,
+    COMPARE_OPTIONS_ANNOTATION, HELM_HOOK_ANNOTATION, HELM_HOOK_DELETE_POLICY_ANNOTATION, HELM_HOOK_WEIGHT_ANNOTATION,
+    HELM_RESOURCE_POLICY_ANNOTATION, HOOK_ANNOTATION, HOOK_DELETE_POLICY_ANNOTATION, IGNORE_HEALTH_CHECK_ANNOTATION,
+    SYNC_OPTIONS_ANNOTATION, SYNC_WAVE_ANNOTATION,
 };
-use application_api::{RemovalOption, SyncOptions};
+use application_api::{HookType, RemovalOption, SyncOptions};
 use kube_object::Object;
 
-use crate::ObjectOptions;
+use crate::{HookDeletion, ObjectOptions};
 
 impl ObjectOptions {
     /// Reads the annotations of an object. Unknown options are passed over.
@@ -40,42 +41,68 @@ pub(crate) enum Part {
     Managed,
     /// Left alone: `Skip`, or a Helm hook that a sync never runs.
     Ignored,
-    /// A hook: its types and the annotation that says so.
-    Hook { types: String, annotation: &'static str },
+    /// A hook of these types, each once.
+    Hook(Vec<HookType>),
 }
 
 /// Tells what the hook annotations make of an object (semantics, section 2.2).
 pub(crate) fn part(object: &Object) -> Part {
-    let words = |name: &str| -> Vec<&str> {
-        let text = object.annotation(name).unwrap_or_default();
-        text.split(',').map(str::trim).filter(|word| !word.is_empty()).collect()
-    };
-    let own: Vec<&str> = words(HOOK_ANNOTATION)
-        .into_iter()
-        .filter(|word| {
-            matches!(*word, "PreSync" | "Sync" | "PostSync" | "Skip" | "SyncFail" | "PreDelete" | "PostDelete")
-        })
-        .collect();
-    if !own.is_empty() {
-        return match own.as_slice() {
-            ["Skip"] => Part::Ignored,
-            types => Part::Hook { types: types.join(","), annotation: HOOK_ANNOTATION },
-        };
+    let own = types(object, HOOK_ANNOTATION, |word| match word {
+        "PreSync" => Some(HookType::PreSync),
+        "Sync" => Some(HookType::Sync),
+        "PostSync" => Some(HookType::PostSync),
+        "Skip" => Some(HookType::Skip),
+        "SyncFail" => Some(HookType::SyncFail),
+        "PreDelete" => Some(HookType::PreDelete),
+        "PostDelete" => Some(HookType::PostDelete),
+        _ => None,
+    });
+    if own == [HookType::Skip] {
+        return Part::Ignored;
     }
-    let helm = words(HELM_HOOK_ANNOTATION);
-    let phases: Vec<&str> = helm
-        .iter()
-        .copied()
-        .filter(|word| {
-            let (when, what) = word.split_once('-').unwrap_or_default();
-            matches!(when, "pre" | "post") && matches!(what, "install" | "upgrade" | "delete")
-        })
-        .collect();
-    if !phases.is_empty() {
-        Part::Hook { types: phases.join(","), annotation: HELM_HOOK_ANNOTATION }
-    } else if helm.is_empty() || helm.contains(&"crd-install") {
+    if !own.is_empty() {
+        return Part::Hook(own.into_iter().filter(|hook| *hook != HookType::Skip).collect());
+    }
+    let helm = types(object, HELM_HOOK_ANNOTATION, |word| match word {
+        "pre-install" | "pre-upgrade" => Some(HookType::PreSync),
+        "post-install" | "post-upgrade" => Some(HookType::PostSync),
+        "pre-delete" => Some(HookType::PreDelete),
+        "post-delete" => Some(HookType::PostDelete),
+        _ => None,
+    });
+    let written: Vec<&str> = words(object, HELM_HOOK_ANNOTATION).collect();
+    if !helm.is_empty() {
+        Part::Hook(helm)
+    } else if written.is_empty() || written.contains(&"crd-install") {
         Part::Managed
     } else {
         Part::Ignored
     }
+}
+
+/// Reads when the object of a hook is deleted: what either annotation says, else before another run makes it anew.
+pub(crate) fn hook_deletion(object: &Object) -> HookDeletion {
+    let says = |own: &str, helm: &str| {
+        words(object, HOOK_DELETE_POLICY_ANNOTATION).any(|word| word == own)
+            || words(object, HELM_HOOK_DELETE_POLICY_ANNOTATION).any(|word| word == helm)
+    };
+    let succeeded = says("HookSucceeded", "hook-succeeded");
+    let failed = says("HookFailed", "hook-failed");
+    let before_creation = says("BeforeHookCreation", "before-hook-creation") || !(succeeded || failed);
+    HookDeletion { before_creation, succeeded, failed }
+}
+
+fn words<'a>(object: &'a Object, annotation: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+    let text = object.annotation(annotation).unwrap_or_default();
+    text.split(',').map(str::trim).filter(|word| !word.is_empty())
+}
+
+fn types(object: &Object, annotation: &str, read: impl Fn(&str) -> Option<HookType>) -> Vec<HookType> {
+    let mut types = Vec::new();
+    for hook in words(object, annotation).filter_map(read) {
+        if !types.contains(&hook) {
+            types.push(hook);
+        }
+    }
+    types
 }

@@ -23,9 +23,9 @@ mod tests;
 pub use answer::dry_run_answer;
 pub use claims::{Claims, Standing};
 pub use compare::compare;
-pub use targets::{TargetsError, targets};
+pub use targets::{TargetsError, targets, tracking_id};
 pub use types::{
-    Answers, CompareInput, Compared, Comparison, Destination, DoubtPolicy, DryRunAnswer, LiveFacts, LiveLookup,
-    LiveRef, Needed, ObjectOptions, ObjectPermission, ObjectVerdict, ResourceComparison, SelfReference, Target,
-    TargetContext, TargetKind, Targets,
+    Answers, CompareInput, Compared, Comparison, Destination, DoubtPolicy, DryRunAnswer, HookDeletion, HookTarget,
+    LiveFacts, LiveLookup, LiveRef, ManagedNamespace, Needed, ObjectOptions, ObjectPermission, ObjectVerdict,
+    ResourceComparison, SelfReference, Target, TargetContext, TargetKind, Targets,
 };

@@ -235,14 +235,17 @@ impl<'a> Rows<'a> {
         if let Some(before) = self.unchanged(&row) {
             row.options = before.options.clone();
             row.wave = before.wave;
+            row.is_hook = before.is_hook;
         } else {
             let Some(body) = self.body(key, &live, &gvk) else {
                 row.status = Some(SyncStatusCode::Unknown);
                 return self.resources.push(row);
             };
             let body = body.decode();
-            if part(&body) != Part::Managed {
-                return;
+            match part(&body) {
+                Part::Managed => {}
+                Part::Ignored => return,
+                Part::Hook(_) => row.is_hook = true,
             }
             row.options = ObjectOptions::of(&body);
             row.wave = wave(&body);
@@ -250,6 +253,11 @@ impl<'a> Rows<'a> {
         row.ignore_health = row.options.ignore_health;
         row.is_final = true;
         row.verdict = ObjectVerdict::Extra;
+        if row.is_hook {
+            row.ignore_health = true;
+            row.reason = Reason::ObjectIsHook;
+            return self.resources.push(row);
+        }
         row.handed_over_to = heir(input, key);
         if let Some(other) = &row.handed_over_to {
             row.reason = Reason::ObjectHandedOver { other: other.to_string() };
@@ -296,6 +304,7 @@ fn row(key: &ObjectKey, version: &str, live: Option<&LiveRef<'_>>) -> ResourceCo
         status: None,
         verdict: ObjectVerdict::Undecided,
         requires_pruning: false,
+        is_hook: false,
         health: live.and_then(|live| live.health.cloned()),
         wave: 0,
         options: ObjectOptions::default(),

@@ -69,8 +69,13 @@ impl ObjectPermission for Rules {
 
 /// Makes targets for the application `web`.
 fn make(objects: &[Value], destination: &Destination) -> Result<Targets, TargetsError> {
-    let context =
-        TargetContext { instance: &InstanceName::new("web"), destination, served: &resources(), permission: &Rules };
+    let context = TargetContext {
+        instance: &InstanceName::new("web"),
+        destination,
+        served: &resources(),
+        permission: &Rules,
+        namespace: None,
+    };
     targets(&[render(objects)], &context)
 }
 

@@ -1,8 +1,9 @@
 //! What a comparison is made from and what it says.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use application_api::{ConditionType, Reason, RemovalOption, SyncOptions, SyncStatusCode};
+use application_api::{ConditionType, HookType, Reason, RemovalOption, SyncOptions, SyncStatusCode};
 use kube_object::{
     ApiResources, ClusterId, CompactObject, Digest, GroupKind, Gvk, InstanceName, Object, ObjectKey, Scope,
 };
@@ -38,6 +39,8 @@ pub struct TargetContext<'a> {
     pub served: &'a ApiResources,
     /// What project and settings permit.
     pub permission: &'a dyn ObjectPermission,
+    /// The metadata of the destination namespace, if the Application manages it.
+    pub namespace: Option<&'a ManagedNamespace>,
 }
 
 /// The desired objects of an Application: namespaced, tracked, without duplicates, in render order.
@@ -48,6 +51,8 @@ pub struct TargetContext<'a> {
 pub struct Targets {
     /// The objects.
     pub items: Box<[Target]>,
+    /// The hooks, those of deletion included; they are not compared.
+    pub hooks: Box<[HookTarget]>,
     /// Places in `items` in the order of the keys there.
     pub(crate) by_key: Box<[u32]>,
     /// What was found on the way: `RepeatedResourceWarning`, `ExcludedResourceWarning`, and an `InvalidSpecError` for
@@ -55,6 +60,39 @@ pub struct Targets {
     pub conditions: Vec<(ConditionType, String)>,
     /// Kinds that have to be watched, in the versions applied, sorted; kinds that are not served are left out.
     pub kinds: Box<[Gvk]>,
+}
+
+/// A hook: an object that runs at a time of an operation, or of the Application's deletion.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HookTarget {
+    /// The object, with the finalizer of hooks; without name and tracking where the name is generated.
+    pub target: Target,
+    /// What its name begins with where it is generated; empty otherwise.
+    pub generate_name: String,
+    /// When it runs, each once.
+    pub types: Vec<HookType>,
+    /// When its object is deleted.
+    pub deletion: HookDeletion,
+}
+
+/// When the object of a hook is deleted (semantics, section 2.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HookDeletion {
+    /// Before another run makes it anew.
+    pub before_creation: bool,
+    /// When the operation has succeeded.
+    pub succeeded: bool,
+    /// When the operation has failed.
+    pub failed: bool,
+}
+
+/// The destination namespace with the metadata that an Application gives it (`managedNamespaceMetadata`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ManagedNamespace {
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// One desired object.
@@ -293,6 +331,8 @@ pub struct ResourceComparison {
     pub verdict: ObjectVerdict,
     /// Whether it is live, ours, and no longer in Git.
     pub requires_pruning: bool,
+    /// Whether it is the live object of a hook: it is shown, and neither compared nor pruned.
+    pub is_hook: bool,
     /// Health; none when the kind has none.
     pub health: Option<Health>,
     /// Sync wave.
@@ -378,6 +418,11 @@ impl Targets {
     /// Tells whether an object is among them.
     pub fn contains(&self, key: &ObjectKey) -> bool {
         self.get(key).is_some()
+    }
+
+    /// Returns the hooks that run at one of these times.
+    pub fn hooks_of<'a>(&'a self, types: &'a [HookType]) -> impl Iterator<Item = &'a HookTarget> {
+        self.hooks.iter().filter(|hook| hook.types.iter().any(|hook| types.contains(hook)))
     }
 }
 

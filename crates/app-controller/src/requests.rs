@@ -20,6 +20,8 @@ pub(crate) async fn request(hands: &Hands, app: &AppKey, request: ClusterRequest
     let answer = match &request.call {
         Call::Apply { object, migration, validation } => sender.apply(object, migration.as_ref(), *validation).await,
         Call::DryRun { object, bodies, validation } => sender.dry_run(object, bodies, *validation).await,
+        Call::Replace { object, validation, dry_run } => sender.replace(object, *validation, *dry_run).await,
+        Call::MergePatch(patch) => sender.merge_patch(patch).await,
         Call::Get => sender.get().await,
         Call::CreateNamespace => sender.create_namespace().await,
         Call::Delete { .. } => sender.delete().await,
@@ -65,6 +67,26 @@ impl Sender<'_> {
         let options = WriteOptions { field_validation: field_validation(validation), ..self.options() };
         let apply = self.apply_request(&object, options);
         written(self.changing(|| self.cluster.apply(apply)).await)
+    }
+
+    /// Replaces an object that names the version it replaces, else creates it.
+    async fn replace(&self, object: &CompactObject, validation: Validation, dry: DryRun) -> Answer {
+        let object = object.decode();
+        let (field_validation, dry_run) = (field_validation(validation), dry_run(dry));
+        let options = WriteOptions { field_validation, dry_run, ..self.options() };
+        let resource = &self.request.resource;
+        if object.resource_version().is_empty() {
+            return written(self.changing(|| self.cluster.create(resource, &object, options)).await);
+        }
+        written(self.changing(|| self.cluster.replace(resource, &object, options)).await)
+    }
+
+    async fn merge_patch(&self, patch: &Value) -> Answer {
+        let (target, options) = (self.target(), self.options());
+        match self.changing(|| self.cluster.merge_patch(target, None, patch, options)).await {
+            Err(error) => not_found_or_failed(error),
+            result => written(result),
+        }
     }
 
     async fn migrate(&self, operations: &[Value]) -> Result<(), ApiError> {
@@ -131,10 +153,7 @@ impl Sender<'_> {
                 PropagationPolicy::Background => Propagation::Background,
                 PropagationPolicy::Orphan => Propagation::Orphan,
             },
-            dry_run: match dry_run {
-                DryRun::No => cluster_client::DryRun::No,
-                DryRun::Yes => cluster_client::DryRun::All,
-            },
+            dry_run: self::dry_run(*dry_run),
             acting_as: self.acting_as,
             deadline: None,
         };
@@ -219,6 +238,13 @@ fn field_validation(validation: Validation) -> FieldValidation {
     match validation {
         Validation::Strict => FieldValidation::Strict,
         Validation::Ignore => FieldValidation::Ignore,
+    }
+}
+
+fn dry_run(dry_run: DryRun) -> cluster_client::DryRun {
+    match dry_run {
+        DryRun::No => cluster_client::DryRun::No,
+        DryRun::Yes => cluster_client::DryRun::All,
     }
 }
 

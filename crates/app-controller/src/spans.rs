@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use application_api::constants::{HOOK_ANNOTATION, SYNC_WAVE_ANNOTATION};
-use reconciler::{Answer, AppKey, Call, ClusterRequest, Effect, Event, Published};
+use reconciler::{Answer, AppKey, Call, ClusterRequest, DryRun, Effect, Event, Published};
 use serde::Deserialize;
 use telemetry::metrics::AppMetrics;
 use tokio::time::Instant;
@@ -126,15 +126,25 @@ fn request_span(open: &mut Open, request: &ClusterRequest) -> Span {
     let ClusterRequest { resource, key, call, .. } = request;
     let (gvk, namespace, name) = (&resource.gvk, &*key.namespace, &*key.name);
     match call {
-        Call::DryRun { .. } => info_span!(parent: &open.span, "dry_run", %gvk, namespace, name),
+        Call::DryRun { .. } | Call::Replace { dry_run: DryRun::Yes, .. } => {
+            info_span!(parent: &open.span, "dry_run", %gvk, namespace, name)
+        }
         Call::Get => info_span!(parent: &open.span, "get", %gvk, namespace, name),
         Call::Apply { object, .. } => {
             let step = step_span(open, step_of(&object.to_json()));
             info_span!(parent: step, "apply", %gvk, namespace, name)
         }
+        Call::Replace { object, .. } => {
+            let step = step_span(open, step_of(&object.to_json()));
+            info_span!(parent: step, "replace", %gvk, namespace, name)
+        }
         Call::CreateNamespace => {
             let step = step_span(open, Step::default());
             info_span!(parent: step, "create", %gvk, namespace, name)
+        }
+        Call::MergePatch(_) => {
+            let step = open.step.as_ref().map_or_else(Step::default, |(step, _)| step.clone());
+            info_span!(parent: step_span(open, step), "patch", %gvk, namespace, name)
         }
         Call::Delete { .. } => {
             // What is deleted says nothing about its wave any more: it belongs to the step under way.

@@ -101,3 +101,14 @@ pub const POST_DELETE_FINALIZER: &str = "post-delete-finalizer.argocd.argoproj.i
 pub const POST_DELETE_FINALIZER_CLEANUP: &str = "post-delete-finalizer.argocd.argoproj.io/cleanup";
 /// Keeps a hook until the operation has seen it complete.
 pub const HOOK_FINALIZER: &str = "argocd.argoproj.io/hook-finalizer";
+
+/// The attempt of an operation that an object was made by as a hook; ours.
+pub const HOOK_RUN_ANNOTATION: &str = "driftless.dev/hook-run";
+/// Has a phase tried out by the API server before its first change: `true`; ours.
+pub const PREFLIGHT_ANNOTATION: &str = "driftless.dev/preflight";
+/// The most objects that a sync deletes without asking, a number or a percentage, on an Application or AppProject; ours.
+pub const MAX_PRUNE_ANNOTATION: &str = "driftless.dev/max-prune";
+/// Kinds whose objects a sync never deletes without asking, on an Application or AppProject; ours.
+pub const PRUNE_APPROVAL_KINDS_ANNOTATION: &str = "driftless.dev/prune-approval-kinds";
+/// Approves the deletes of one render, by its digest; ours.
+pub const APPROVE_PRUNE_ANNOTATION: &str = "driftless.dev/approve-prune";

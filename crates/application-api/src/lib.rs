@@ -13,6 +13,7 @@ mod kustomize;
 mod operation;
 mod pattern;
 mod project;
+mod prune_rules;
 mod reason;
 mod repo_url;
 mod schema;
@@ -42,6 +43,7 @@ pub use project::{
     SourceIntegrity, SourceIntegrityGit, SourceIntegrityGpg, SourceIntegrityPolicy, SourceIntegrityRepo, SyncWindow,
     SyncWindowKind,
 };
+pub use prune_rules::{MaxPrune, PruneRuleError, PrunedKind};
 pub use reason::{Explanation, Reason, Wake};
 pub use repo_url::RepoUrl;
 pub use source::{

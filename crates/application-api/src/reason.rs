@@ -193,6 +193,8 @@ pub enum Reason {
         /// The option.
         option: &'static str,
     },
+    /// An object was made by a hook.
+    ObjectIsHook,
     /// An object is being deleted.
     ObjectDeleting,
     /// An object is claimed by another Application.
@@ -291,6 +293,7 @@ impl Reason {
             Self::ObjectMissing => "ObjectMissing",
             Self::ObjectRequiresPruning => "ObjectRequiresPruning",
             Self::ObjectKept { .. } => "ObjectKept",
+            Self::ObjectIsHook => "ObjectIsHook",
             Self::ObjectDeleting => "ObjectDeleting",
             Self::ObjectShared { .. } => "ObjectShared",
             Self::ObjectHandedOver { .. } => "ObjectHandedOver",

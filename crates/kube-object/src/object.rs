@@ -112,6 +112,18 @@ impl Object {
         rest.iter().try_fold(self.0.get(*first)?, |value, key| value.get(*key))
     }
 
+    /// Sets `metadata.name`, in the place of a name to be generated.
+    pub fn set_name(&mut self, name: &str) {
+        let meta = self.metadata_map_mut();
+        meta.remove("generateName");
+        meta.insert("name".to_owned(), name.into());
+    }
+
+    /// Sets the resourceVersion that a write is based on.
+    pub fn set_resource_version(&mut self, version: &str) {
+        self.metadata_map_mut().insert("resourceVersion".to_owned(), version.into());
+    }
+
     /// Sets `metadata.namespace`; an empty namespace removes the field.
     pub fn set_namespace(&mut self, namespace: &str) {
         let meta = self.metadata_map_mut();

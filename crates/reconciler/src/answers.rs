@@ -1,9 +1,10 @@
 //! What the answers to an operation's requests mean: done, sent once more, read again, or failed.
 
+use application_api::PropagationPolicy;
 use jiff::Timestamp;
 use kube_object::{ErrorClass, Object};
 use object_diff::AfterApply;
-use sync_plan::{ActionOutcome, ActionResult, ClusterAction, record};
+use sync_plan::{ActionOutcome, ActionResult, ApplyHow, ClusterAction, RunMode, record, tried_phase};
 
 use crate::app::{AppState, PendingAction, Sent};
 use crate::state::State;
@@ -42,21 +43,28 @@ impl State {
                 let fold = self.live.fold_response(&key.cluster, &object, live_state::Detail::Full);
                 self.after_fold(fold, now);
                 match (&pending.action, pending.sent) {
-                    (_, Sent::Reread) => Some(ActionResult::Stale),
+                    (_, Sent::Reread | Sent::Trial | Sent::Delete) => Some(ActionResult::Stale),
                     (ClusterAction::Apply { .. }, sent) => self.after_apply(app, pending, sent, &object, now),
-                    (ClusterAction::CreateNamespace { .. }, _) => Some(ActionResult::Done("created".to_owned())),
-                    (ClusterAction::Prune { .. }, _) => Some(ActionResult::Done(String::new())),
+                    (ClusterAction::CreateNamespace { .. } | ClusterAction::RunHook { .. }, _) => {
+                        Some(ActionResult::Done("created".to_owned()))
+                    }
+                    _ => Some(ActionResult::Done(String::new())),
                 }
             }
             Answer::Deleting(object) => {
                 let fold = self.live.fold_response(&key.cluster, &object, live_state::Detail::Full);
                 self.after_fold(fold, now);
-                Some(ActionResult::Done(String::new()))
+                // What is to be made again waits until it is gone.
+                let again = pending.sent == Sent::Delete;
+                Some(if again { ActionResult::Stale } else { ActionResult::Done(String::new()) })
             }
-            Answer::Gone | Answer::NotFound(_)
-                if pending.sent == Sent::Reread || matches!(pending.action, ClusterAction::Prune { .. }) =>
-            {
-                if is_real(&pending.action) {
+            Answer::Gone | Answer::NotFound(_) if pending.sent == Sent::Delete => {
+                let fold = self.live.fold_delete(&key, "");
+                self.after_fold(fold, now);
+                self.resend(app, pending, Sent::Again, None)
+            }
+            Answer::Gone | Answer::NotFound(_) if pending.sent == Sent::Reread || takes_away(&pending.action) => {
+                if pending.action.mode() == RunMode::Real {
                     let fold = self.live.fold_delete(&key, "");
                     self.after_fold(fold, now);
                 }
@@ -64,9 +72,15 @@ impl State {
             }
             Answer::Gone => Some(ActionResult::Done(String::new())),
             Answer::Tried(results) => Some(match results.into_iter().find_map(Result::err) {
-                Some(error) => ActionResult::Failed(error.message),
+                Some(error) => refused(&pending.action, error),
                 None => ActionResult::Done("serverside-applied".to_owned()),
             }),
+            Answer::NotFound(error) | Answer::Failed(error) if pending.action.mode() == RunMode::Preflight => {
+                Some(refused(&pending.action, error))
+            }
+            Answer::Failed(error) if pending.sent == Sent::Trial && error.reason == "AlreadyExists" => {
+                self.resend(app, pending, Sent::Delete, None)
+            }
             Answer::NotFound(error) | Answer::Failed(error) => self.failed(app, pending, &error),
         }
     }
@@ -79,6 +93,10 @@ impl State {
         object: &Object,
         now: Timestamp,
     ) -> Option<ActionResult> {
+        let how = app.target(pending.action.key()).map_or(ApplyHow::Apply, |target| self.how(app, target));
+        if how.replaces() {
+            return Some(ActionResult::Done("replaced".to_owned()));
+        }
         let done = || Some(ActionResult::Done("serverside-applied".to_owned()));
         let desired = app.target(pending.action.key()).map(|target| target.body.decode());
         let again = match (&desired, sent) {
@@ -127,7 +145,20 @@ impl State {
         {
             return self.resend(app, pending, Sent::Step, Some(&stone));
         }
-        Some(ActionResult::Failed(error.message.clone()))
+        if is_apply
+            && matches!(pending.sent, Sent::Once | Sent::Step)
+            && is_immutable(error)
+            && app.target(pending.action.key()).is_some_and(|target| self.how(app, target).may_recreate())
+        {
+            return self.resend(app, pending, Sent::Trial, None);
+        }
+        Some(ActionResult::Failed(told(pending, error)))
+    }
+
+    /// Returns how an object is changed, as far as the Application can be read.
+    fn how(&self, app: &AppState, target: &app_compare::Target) -> ApplyHow {
+        let spec = app.reading.typed().ok().and_then(|application| self.check_spec(application).spec);
+        spec.map_or(ApplyHow::Apply, |spec| self.how_to_change(app, &spec, target))
     }
 
     fn resend(
@@ -145,6 +176,12 @@ impl State {
         };
         if sent == Sent::Reread {
             request.call = crate::Call::Get;
+        } else if sent == Sent::Trial {
+            let Some(target) = app.target(pending.action.key()) else { return Some(ActionResult::Stale) };
+            request.call = self.trial_call(app, &spec, target);
+        } else if sent == Sent::Delete {
+            let Some(live) = self.live.get(pending.action.key()) else { return Some(ActionResult::Stale) };
+            request.call = deletion(&live.uid.to_string(), &live.resource_version.to_string());
         } else if let crate::Call::Apply { migration, .. } = &mut request.call {
             // It was done with the first apply; its precondition no longer holds.
             *migration = None;
@@ -163,16 +200,58 @@ pub(crate) fn record_outcomes(app: &mut AppState, now: Timestamp) {
     let Some(run) = app.run.as_mut().filter(|run| run.waiting.is_empty()) else { return };
     let Some(input) = run.input.take() else { return };
     let outcomes = std::mem::take(&mut run.outcomes);
+    run.preflighted = tried_phase(&outcomes).or(run.preflighted);
     run.state = record(&input, run.state.clone(), &outcomes);
     run.stored = false;
     run.last_action_at = Some(now);
     app.make_stale();
 }
 
-fn is_real(action: &ClusterAction) -> bool {
-    !matches!(
-        action,
-        ClusterAction::Apply { mode: sync_plan::RunMode::DryRun, .. }
-            | ClusterAction::Prune { mode: sync_plan::RunMode::DryRun, .. }
+/// Makes the call that deletes an object which is made again.
+pub(crate) fn deletion(uid: &str, resource_version: &str) -> crate::Call {
+    crate::Call::Delete {
+        uid: uid.to_owned(),
+        resource_version: resource_version.to_owned(),
+        propagation: PropagationPolicy::Background,
+        dry_run: crate::DryRun::No,
+    }
+}
+
+/// Tells whether an action takes something away, so that it is done when the object is not there.
+fn takes_away(action: &ClusterAction) -> bool {
+    matches!(action, ClusterAction::Prune { .. } | ClusterAction::DeleteHook { .. } | ClusterAction::ReleaseHook { .. })
+}
+
+/// Says what a refused dry run means: before a phase only a rejection of the object itself counts.
+fn refused(action: &ClusterAction, error: kube_object::ApiError) -> ActionResult {
+    let is_verdict = matches!(error.code, 400 | 403 | 422);
+    if action.mode() == RunMode::Preflight && !is_verdict {
+        return ActionResult::Inconclusive;
+    }
+    ActionResult::Failed(error.message)
+}
+
+/// Tells whether the server refuses to change an object that it would take as a new one.
+fn is_immutable(error: &kube_object::ApiError) -> bool {
+    let says_so = |text: &str| {
+        ["immutable", "may not change", "may not be changed", "cannot change", "updates to", "may not update"]
+            .iter()
+            .any(|word| text.contains(word))
+    };
+    error.code == 422 && (says_so(&error.message) || error.causes.iter().any(|cause| says_so(&cause.message)))
+}
+
+/// Says why an object could not be changed, and what would help where a field cannot change.
+fn told(pending: &PendingAction, error: &kube_object::ApiError) -> String {
+    let is_apply = matches!(pending.action, ClusterAction::Apply { .. });
+    if !is_apply || !is_immutable(error) {
+        return error.message.clone();
+    }
+    let fields: Vec<&str> = error.causes.iter().map(|cause| cause.field.as_str()).filter(|f| !f.is_empty()).collect();
+    let field = if fields.is_empty() { "a field".to_owned() } else { fields.join(", ") };
+    format!(
+        "{}: {field} cannot be changed; with the annotation argocd.argoproj.io/sync-options: Force=true the object would be deleted \
+         and made again",
+        error.message.trim_end().trim_end_matches('.')
     )
 }

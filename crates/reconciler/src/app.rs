@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use app_compare::{Comparison, Target, Targets};
+use app_compare::{Comparison, ManagedNamespace, Target, Targets};
 use application_api::{OperationState, Reason, SourceSet, SourceType};
 use jiff::Timestamp;
 use kube_object::{CompactObject, Digest, Gvk, InstanceName, Object, ObjectKey, RenderedManifests, Stability};
@@ -122,6 +122,8 @@ pub(crate) struct TargetsKey {
     pub(crate) render: Digest,
     pub(crate) destination: app_compare::Destination,
     pub(crate) discovery: u64,
+    /// Metadata of the namespace that the Application manages.
+    pub(crate) namespace: Option<ManagedNamespace>,
     /// The project that was asked what it permits.
     pub(crate) project: String,
     pub(crate) projects: u64,
@@ -139,6 +141,8 @@ pub(crate) struct Run {
     /// What the actions under way were planned from.
     pub(crate) input: Option<SyncInput>,
     pub(crate) last_action_at: Option<Timestamp>,
+    /// The last phase that was tried out before its first change.
+    pub(crate) preflighted: Option<u8>,
 }
 
 /// One action of an operation that is not answered yet.
@@ -159,6 +163,10 @@ pub(crate) enum Sent {
     Again,
     /// A read after a conflict.
     Reread,
+    /// A creation that is only tried: whether the object could be made again.
+    Trial,
+    /// A deletion, after which the object is made again.
+    Delete,
 }
 
 /// A write of the Application that is not answered yet.
@@ -301,6 +309,14 @@ impl Run {
     }
 
     pub(crate) fn new(state: OperationState) -> Self {
-        Self { state, stored: false, waiting: HashMap::new(), outcomes: Vec::new(), input: None, last_action_at: None }
+        Self {
+            state,
+            stored: false,
+            waiting: HashMap::new(),
+            outcomes: Vec::new(),
+            input: None,
+            last_action_at: None,
+            preflighted: None,
+        }
     }
 }

@@ -91,7 +91,8 @@ impl State {
         let views = std::iter::once(main).chain(other);
         let keys: Vec<ObjectKey> = views
             .filter_map(|view| view.targets.as_ref())
-            .flat_map(|targets| &targets.items)
+            .flat_map(|targets| targets.items.iter().chain(targets.hooks.iter().map(|hook| &hook.target)))
+            .filter(|target| !target.key.name.is_empty())
             .map(|target| target.key.clone())
             .collect();
         let change = self.live.set_targets(&app.instance, keys);

@@ -316,6 +316,7 @@ impl State {
             render: rendered.digest,
             destination: spec.to_destination(),
             discovery: self.cluster.generation,
+            namespace: spec.managed_namespace.clone(),
             project: app.reading.facts().map(|facts| facts.project.to_string()).unwrap_or_default(),
             projects: self.project_generation,
         };
@@ -333,6 +334,7 @@ impl State {
             destination: &made_of.destination,
             served: &served,
             permission: &permission,
+            namespace: made_of.namespace.as_ref(),
         };
         let targets = app_compare::targets(std::slice::from_ref(&rendered), &context).map_err(|error| {
             view.refused = Some(made_of.render);

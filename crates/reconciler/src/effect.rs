@@ -167,6 +167,17 @@ pub enum Call {
         /// Whether the server is to check fields strictly.
         validation: Validation,
     },
+    /// Replace the object (`Replace=true`); create it when there is none.
+    Replace {
+        /// The object, with the resourceVersion that it is to replace; without one it is created.
+        object: CompactObject,
+        /// Whether the server is to check fields strictly.
+        validation: Validation,
+        /// Whether it is only tried.
+        dry_run: DryRun,
+    },
+    /// Change the object by a JSON merge patch; `metadata.resourceVersion` in it is the precondition.
+    MergePatch(Value),
     /// Read.
     Get,
     /// Create a namespace of this name.
@@ -184,10 +195,10 @@ pub enum Call {
     },
 }
 
-/// Whether a delete is only tried.
+/// Whether a request is only tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DryRun {
-    /// The object is deleted.
+    /// It is stored.
     No,
     /// Nothing is stored.
     Yes,

@@ -6,6 +6,7 @@
 //! take them, `sources` says where sources are, `rendering` when they are rendered anew, `resting` spares Applications at rest a pass when only their commit moves on, `repos`, `clusters` and `sweeps` know what is asked of the outside once for all Applications.
 
 mod absorb;
+mod action_requests;
 mod answers;
 mod app;
 mod app_key;
@@ -15,7 +16,9 @@ mod deletion;
 mod desired;
 mod effect;
 mod event;
+mod guard;
 mod handover;
+mod hooks;
 mod inspect;
 mod jitter;
 mod lookups;

@@ -85,7 +85,7 @@ impl State {
             return Operated::draft(Draft::default());
         }
         if app.run.as_ref().is_some_and(|run| run.state.phase == OperationPhase::Terminating) {
-            return Operated::draft(self.terminate(app, application, spec, now));
+            return self.terminate(app, application, spec, now);
         }
         let Some((sources, revisions)) = operation_revision(app, application, spec) else {
             let message = "Invalid operation request: no operation specified";
@@ -125,14 +125,19 @@ impl State {
         }
     }
 
-    /// Makes the write that ends an operation which somebody asked to end; it needs no manifests for that.
-    fn terminate(&mut self, app: &mut AppState, application: &Application, spec: &Spec, now: Timestamp) -> Draft {
+    /// Ends an operation that somebody asked to end: its hooks are taken down first; it needs no manifests for that.
+    fn terminate(&mut self, app: &mut AppState, application: &Application, spec: &Spec, now: Timestamp) -> Operated {
         let input = self.plan(app, application, spec);
-        if let Some(run) = &mut app.run {
-            run.state = step(&input, &run.state, now).next;
-            run.stored = false;
+        let Some(run) = &mut app.run else { return Operated::draft(Draft::default()) };
+        let next = step(&input, &run.state, now);
+        run.state = next.next;
+        run.stored = false;
+        if next.actions.is_empty() {
+            return Operated::draft(self.finish(app, application));
         }
-        self.finish(app, application)
+        run.input = Some(input);
+        self.act(app, spec, next.actions, now);
+        Operated::Busy
     }
 
     fn run(
@@ -144,7 +149,8 @@ impl State {
         commit: &str,
         now: Timestamp,
     ) -> Operated {
-        let result = result_of(sources, commit);
+        let policy = application.spec.sync_policy.as_ref();
+        let result = result_of(sources, commit, policy.and_then(|policy| policy.managed_namespace_metadata.clone()));
         let Some(run) = &mut app.run else {
             let state = OperationState {
                 operation: application.operation.clone().unwrap_or_default(),
@@ -286,8 +292,13 @@ impl State {
         for action in actions {
             let ticket = self.ticket();
             match self.request_of(app, spec, &action, None) {
-                Some(request) => {
-                    let pending = PendingAction { action, sent: Sent::Once };
+                Some(mut request) => {
+                    let is_recreated = self.is_recreated(app, spec, &action);
+                    if let Some(target) = is_recreated.then(|| app.target(action.key())).flatten() {
+                        request.call = self.trial_call(app, spec, target);
+                    }
+                    let sent = if is_recreated { Sent::Trial } else { Sent::Once };
+                    let pending = PendingAction { action, sent };
                     if let Some(run) = &mut app.run {
                         run.waiting.insert(ticket, pending);
                     }
@@ -358,6 +369,7 @@ fn waits_for_retry(app: &mut AppState, now: Timestamp) -> bool {
             run.state = begin_retry(run.state.clone());
             run.stored = false;
             run.last_action_at = None;
+            run.preflighted = None;
             false
         }
     }
@@ -376,9 +388,7 @@ fn unsupported(application: &Application) -> Option<String> {
             "operation.sync.revisions names {asked} revisions for {sources} sources; name one for each"
         ));
     }
-    let strategy = sync.sync_strategy.unwrap_or_default();
-    let forced = strategy.apply.is_some_and(|apply| apply.force) || strategy.hook.is_some_and(|hook| hook.force);
-    forced.then(|| "operation.sync.syncStrategy with force is not supported yet".to_owned())
+    None
 }
 
 #[cfg(test)]

@@ -1,22 +1,23 @@
-//! From a comparison to what the planner needs, and from its actions to requests.
+//! From a comparison to what the planner needs.
 
-use app_compare::{ObjectVerdict, ResourceComparison, TargetKind};
+use app_compare::{ObjectVerdict, ResourceComparison, Target, TargetKind};
+use application_api::constants::PREFLIGHT_ANNOTATION;
 use application_api::{
-    Application, ConditionType, Reason, RemovalOption, SourceSet, SyncOperationResult, SyncStatusCode,
+    Application, ConditionType, ManagedNamespaceMetadata, Reason, RemovalOption, SourceSet, SyncOperationResult,
+    SyncOptions, SyncStatusCode,
 };
 use jiff::{SignedDuration, Timestamp};
-use kube_object::{GroupKind, Gvk, Object, ObjectKey};
+use kube_object::{GroupKind, ObjectKey};
 use object_health::HealthStatus;
 use sync_plan::{
-    AutoSync, AutoSyncInput, AutoSyncResource, Change, ClusterAction, Desired, HealBackoff, KindState, NamespaceTask,
-    PlanHealth, PlanLive, PlanResource, PlanTarget, PruneOrder, PruneRule, RunMode, SyncInput, auto_sync,
+    AutoSync, AutoSyncInput, AutoSyncResource, Change, Desired, HealBackoff, KindState, NamespaceTask, PlanHealth,
+    PlanLive, PlanResource, PlanTarget, Preflight, PruneOrder, PruneRule, SyncInput, auto_sync,
 };
 
-use crate::app::{AppState, View};
+use crate::app::AppState;
 use crate::spec::Spec;
 use crate::state::State;
 use crate::status::{Draft, Findings, OperationWrite};
-use crate::{ActingAs, Call, ClusterRequest, DryRun, Validation};
 
 impl State {
     /// Decides whether an automated sync starts, and makes the write that starts it.
@@ -63,7 +64,7 @@ impl State {
         match decision {
             AutoSync::Start(operation) => {
                 self.count_heals(app, &operation, now);
-                let state = started(app, &operation, now);
+                let state = started(app, application, &operation, now);
                 self.start(app, application, state, OperationWrite::Set(operation))
             }
             AutoSync::Wait(at, reason) => {
@@ -139,27 +140,37 @@ impl State {
             .filter(|resource| resource.status.is_some() && !belongs_to_other(resource))
             .filter(|resource| resource.target.is_some() || resource.requires_pruning)
             .filter(|resource| resource.target.is_some() || !is_back_in_git(app, application, resource))
-            .map(|resource| self.plan_resource(resource, view, application))
+            .map(|resource| self.plan_resource(resource, app, application, spec))
             .collect();
-        let options = &spec.options;
+        let options = options_of(app, spec);
+        let shared = view.comparison.iter().flat_map(|comparison| &comparison.conditions);
+        let shared = shared.filter(|(kind, _)| *kind == ConditionType::SharedResourceWarning);
         let prune_default = match options.prune() {
             Some(RemovalOption::Never) => PruneRule::Disabled,
             Some(RemovalOption::Confirm) => confirmation_of(application),
             Some(RemovalOption::Allowed) | None => PruneRule::Allowed,
         };
         SyncInput {
-            create_namespace: self.namespace_task(&resources, spec),
+            create_namespace: self.namespace_task(&resources, options, spec),
             resources,
+            hooks: self.plan_hooks(app),
             prune_default,
             prune_last: if options.has("PruneLast=true") { PruneOrder::Last } else { PruneOrder::InWave },
             propagation: options.prune_propagation(),
             wave_delay_seconds: settings.sync_wave_delay.as_secs(),
             last_action_at: app.run.as_ref().and_then(|run| run.last_action_at),
+            guard: self.prune_guard(application, spec, view),
+            preflight: preflight_of(app, application),
+            shared: if options.has("FailOnSharedResource=true") {
+                shared.map(|(_, message)| message.clone()).collect()
+            } else {
+                Vec::new()
+            },
         }
     }
 
-    fn namespace_task(&self, resources: &[PlanResource], spec: &Spec) -> Option<NamespaceTask> {
-        if !spec.options.has("CreateNamespace=true") || spec.namespace.is_empty() {
+    fn namespace_task(&self, resources: &[PlanResource], options: &SyncOptions, spec: &Spec) -> Option<NamespaceTask> {
+        if !options.has("CreateNamespace=true") || spec.namespace.is_empty() {
             return None;
         }
         let key = ObjectKey::new(spec.cluster.clone(), GroupKind::new("", "Namespace"), "", spec.namespace.clone());
@@ -170,14 +181,25 @@ impl State {
         Some(NamespaceTask { key, exists })
     }
 
-    fn plan_resource(&self, resource: &ResourceComparison, view: &View, application: &Application) -> PlanResource {
-        let target = resource.target.and_then(|at| view.targets.as_ref()?.items.get(at));
-        let kind = match target.map(|target| target.kind) {
-            Some(TargetKind::DefinedHere) => KindState::Awaited,
-            Some(TargetKind::Unknown) if self.defines_live(&resource.key.group_kind()) => KindState::Awaited,
-            Some(TargetKind::Unknown) => KindState::Unknown,
-            Some(TargetKind::Served) | None => KindState::Served,
-        };
+    /// Tells whether the kind of a target is served.
+    pub(crate) fn kind_state(&self, target: &Target) -> KindState {
+        match target.kind {
+            TargetKind::DefinedHere => KindState::Awaited,
+            TargetKind::Unknown if self.defines_live(&target.key.group_kind()) => KindState::Awaited,
+            TargetKind::Unknown => KindState::Unknown,
+            TargetKind::Served => KindState::Served,
+        }
+    }
+
+    fn plan_resource(
+        &self,
+        resource: &ResourceComparison,
+        app: &AppState,
+        application: &Application,
+        spec: &Spec,
+    ) -> PlanResource {
+        let target = resource.target.and_then(|at| app.running_view().targets.as_ref()?.items.get(at));
+        let kind = target.map_or(KindState::Served, |target| self.kind_state(target));
         PlanResource {
             key: resource.key.clone(),
             version: resource.version.clone(),
@@ -185,16 +207,13 @@ impl State {
                 wave: target.wave,
                 defines: target.defines.as_ref().map(|defined| (defined.group.clone(), defined.kind.clone())),
                 images: target.images.clone(),
+                how: self.how_to_change(app, spec, target),
             }),
             live: resource.live.as_ref().map(|live| PlanLive {
                 uid: live.uid.clone(),
                 resource_version: live.resource_version.clone(),
                 deleting: live.deleting,
-                health: resource.health.as_ref().map(|health| match health.status {
-                    HealthStatus::Healthy => PlanHealth::Healthy,
-                    HealthStatus::Degraded => PlanHealth::Degraded,
-                    _ => PlanHealth::Pending,
-                }),
+                health: resource.health.as_ref().map(|health| plan_health(health.status)),
                 health_message: resource.health.as_ref().map(|health| health.message.clone()).unwrap_or_default(),
                 wave: resource.wave,
                 prune: resource.options.prune.map(|prune| match prune {
@@ -203,13 +222,14 @@ impl State {
                     RemovalOption::Confirm => confirmation_of(application),
                 }),
                 prune_last: if resource.options.prune_last { PruneOrder::Last } else { PruneOrder::InWave },
+                ..PlanLive::default()
             }),
             change: match resource.verdict {
                 ObjectVerdict::Same => Change::None,
                 ObjectVerdict::OwnershipOnly => Change::Ownership,
                 _ => Change::Content,
             },
-            refusal: target.and_then(refusal_of),
+            refusal: target.and_then(|target| target.refusal.clone()),
             kind,
         }
     }
@@ -226,53 +246,6 @@ impl State {
                 })
         })
     }
-
-    /// Makes the request of an action; none when the kind is not served.
-    pub(crate) fn request_of(
-        &self,
-        app: &AppState,
-        spec: &Spec,
-        action: &ClusterAction,
-        instead: Option<&Object>,
-    ) -> Option<ClusterRequest> {
-        let served = self.cluster.served.as_ref()?;
-        let key = action.key();
-        let (gvk, call) = match action {
-            ClusterAction::Apply { mode, .. } => {
-                let target = app.target(key)?;
-                let ignore = target.options.skip_validation || spec.options.has("Validate=false");
-                let validation = if ignore { Validation::Ignore } else { Validation::Strict };
-                let object = instead.map_or_else(|| target.body.clone(), kube_object::CompactObject::of);
-                let comparison = app.running_view().comparison.as_ref().and_then(|comparison| comparison.resource(key));
-                let migration = comparison.and_then(|resource| resource.migration.clone());
-                let call = match mode {
-                    RunMode::Real => Call::Apply { object, migration, validation },
-                    RunMode::DryRun => {
-                        Call::DryRun { object, bodies: vec![object_diff::DryRunBody::Apply], validation }
-                    }
-                };
-                (target.gvk(), call)
-            }
-            ClusterAction::CreateNamespace { .. } => (Gvk::new("", "v1", "Namespace"), Call::CreateNamespace),
-            ClusterAction::Prune { version, uid, resource_version, propagation, mode, .. } => {
-                let call = Call::Delete {
-                    uid: uid.clone(),
-                    resource_version: resource_version.clone(),
-                    propagation: *propagation,
-                    dry_run: if *mode == RunMode::DryRun { DryRun::Yes } else { DryRun::No },
-                };
-                (Gvk::new(key.group.clone(), version.clone(), key.kind.clone()), call)
-            }
-        };
-        let resource = served.get(&gvk).or_else(|| served.preferred(&gvk.group_kind()))?.clone();
-        Some(ClusterRequest {
-            cluster: key.cluster.clone(),
-            resource,
-            key: key.clone(),
-            acting_as: ActingAs::Daemon,
-            call,
-        })
-    }
 }
 
 fn definition_body(body: &live_state::Body) -> Option<&kube_object::CompactObject> {
@@ -280,14 +253,6 @@ fn definition_body(body: &live_state::Body) -> Option<&kube_object::CompactObjec
         live_state::Body::Held(body) | live_state::Body::Outline(body) => Some(body),
         live_state::Body::NotHeld => None,
     }
-}
-
-fn refusal_of(target: &app_compare::Target) -> Option<String> {
-    let unsupported = [("Replace=true", target.options.replace), ("Force=true", target.options.force)];
-    let option = unsupported.iter().find(|(_, set)| *set).map(|(option, _)| {
-        format!("{} ({}:{}) has sync option {option}, which is not supported yet", target.key, target.file, target.line)
-    });
-    target.refusal.clone().or(option)
 }
 
 /// Tells whether an object is another Application's: it is neither applied nor pruned here (decision 9).
@@ -325,6 +290,30 @@ fn is_refused(resource: &ResourceComparison) -> bool {
     resource.target.is_some() && matches!(resource.reason, Reason::ObjectNotPermitted { .. })
 }
 
+/// Returns the options of the running operation: its own, else those of the Application.
+pub(crate) fn options_of<'a>(app: &'a AppState, spec: &'a Spec) -> &'a SyncOptions {
+    let sync = app.run.as_ref().and_then(|run| run.state.operation.sync.as_ref());
+    sync.map(|sync| &sync.sync_options).filter(|options| !options.0.is_empty()).unwrap_or(&spec.options)
+}
+
+fn preflight_of(app: &AppState, application: &Application) -> Preflight {
+    if application.metadata.annotations.get(PREFLIGHT_ANNOTATION).is_some_and(|value| value == "true") {
+        Preflight::On { done: app.run.as_ref().and_then(|run| run.preflighted) }
+    } else {
+        Preflight::Off
+    }
+}
+
+/// Returns what health means for waits.
+pub(crate) fn plan_health(status: HealthStatus) -> PlanHealth {
+    match status {
+        HealthStatus::Healthy => PlanHealth::Healthy,
+        HealthStatus::Degraded => PlanHealth::Degraded,
+        HealthStatus::Unknown => PlanHealth::Unknown,
+        HealthStatus::Progressing | HealthStatus::Suspended | HealthStatus::Missing => PlanHealth::Pending,
+    }
+}
+
 /// Tells whether prunes that ask for approval have it: approved at the start of the operation or later.
 fn confirmation_of(application: &Application) -> PruneRule {
     let started =
@@ -336,12 +325,19 @@ fn confirmation_of(application: &Application) -> PruneRule {
     }
 }
 
-fn started(app: &AppState, operation: &application_api::Operation, now: Timestamp) -> application_api::OperationState {
+fn started(
+    app: &AppState,
+    application: &Application,
+    operation: &application_api::Operation,
+    now: Timestamp,
+) -> application_api::OperationState {
+    let policy = application.spec.sync_policy.as_ref();
+    let namespace = policy.and_then(|policy| policy.managed_namespace_metadata.clone());
     application_api::OperationState {
         operation: operation.clone(),
         phase: application_api::OperationPhase::Running,
         message: String::new(),
-        sync_result: Some(result_of(&app.main.sources, &app.main.commit)),
+        sync_result: Some(result_of(&app.main.sources, &app.main.commit, namespace)),
         started_at: kube_object::Time::new(now),
         finished_at: None,
         retry_count: 0,
@@ -349,10 +345,14 @@ fn started(app: &AppState, operation: &application_api::Operation, now: Timestam
 }
 
 /// Returns what an operation records of its sources and their revision before it does anything.
-pub(crate) fn result_of(sources: &SourceSet, commit: &str) -> SyncOperationResult {
+pub(crate) fn result_of(
+    sources: &SourceSet,
+    commit: &str,
+    managed_namespace_metadata: Option<ManagedNamespaceMetadata>,
+) -> SyncOperationResult {
     let (revision, revisions) = sources.revision_fields(commit);
     let (source, sources) = (sources.source_field(), sources.sources_field());
-    SyncOperationResult { revision, revisions, source, sources, ..SyncOperationResult::default() }
+    SyncOperationResult { resources: Vec::new(), revision, revisions, source, sources, managed_namespace_metadata }
 }
 
 /// Returns the condition that goes with a refusal to sync (Argo CD semantics, 1.8).

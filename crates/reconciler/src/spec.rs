@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use access_control::Project;
-use application_api::{AppProject, Application, ApplicationSource, SourceSet, SyncOptions};
+use app_compare::ManagedNamespace;
+use application_api::{AppProject, Application, ApplicationSource, ApplicationSpec, SourceSet, SyncOptions};
 use kube_object::ClusterId;
 use settings::Settings;
+
+use crate::guard::GuardRules;
 
 /// What a valid spec comes down to.
 #[derive(Clone, Debug)]
@@ -18,6 +21,8 @@ pub(crate) struct Spec {
     pub(crate) server_name: String,
     pub(crate) namespace: String,
     pub(crate) options: SyncOptions,
+    /// Metadata of the destination namespace, if the Application manages it.
+    pub(crate) managed_namespace: Option<ManagedNamespace>,
 }
 
 /// The outcome of a check.
@@ -33,6 +38,9 @@ pub(crate) struct Checked {
 #[derive(Debug)]
 pub(crate) struct KnownProject {
     pub(crate) permissions: Project,
+    pub(crate) guard: GuardRules,
+    /// What is wrong with its annotations.
+    problem: Option<String>,
     unsupported: Vec<&'static str>,
 }
 
@@ -46,18 +54,16 @@ impl KnownProject {
             ("permitOnlyProjectScopedClusters", spec.permit_only_project_scoped_clusters),
         ];
         let unsupported = asked.into_iter().filter(|(_, asked)| *asked).map(|(field, _)| field).collect();
-        Self { permissions: Project::of(project), unsupported }
+        let (guard, problem) = match GuardRules::read(&project.metadata.annotations) {
+            Ok(guard) => (guard, None),
+            Err(problem) => (GuardRules::default(), Some(problem)),
+        };
+        Self { permissions: Project::of(project), guard, problem, unsupported }
     }
 }
 
 /// Application sync options that would change what a sync does and are not built yet.
-const UNSUPPORTED_OPTIONS: [&str; 5] = [
-    "Replace=true",
-    "Force=true",
-    "RespectIgnoreDifferences=true",
-    "FailOnSharedResource=true",
-    "ServerSideApply=false",
-];
+const UNSUPPORTED_OPTIONS: [&str; 1] = ["RespectIgnoreDifferences=true"];
 
 /// Checks a spec.
 pub(crate) fn check(
@@ -94,11 +100,13 @@ pub(crate) fn check(
                 .err()
                 .map(|refusal| refusal.to_string()),
         );
+        problems.extend(project.problem.iter().map(|problem| format!("project '{}': {problem}", spec.project())));
         problems.extend(project.unsupported.iter().map(|field| {
             let project = spec.project();
             format!("spec.{field} of project '{project}' is not supported yet, and syncing without it could do what it forbids")
         }));
     }
+    problems.extend(GuardRules::read(&application.metadata.annotations).err());
     check_policy(application, settings, &mut problems);
     let resolved = project.zip(destination).map(|(project, (_, server_name))| Spec {
         project,
@@ -107,8 +115,16 @@ pub(crate) fn check(
         server_name,
         namespace: spec.destination.namespace.clone(),
         options: spec.sync_policy.as_ref().map(|policy| policy.sync_options.clone()).unwrap_or_default(),
+        managed_namespace: managed_namespace(spec),
     });
     Checked { spec: resolved, problems }
+}
+
+/// Returns the metadata that an Application gives its namespace; only what creates it manages it.
+fn managed_namespace(spec: &ApplicationSpec) -> Option<ManagedNamespace> {
+    let policy = spec.sync_policy.as_ref().filter(|policy| policy.sync_options.has("CreateNamespace=true"))?;
+    let metadata = policy.managed_namespace_metadata.as_ref()?;
+    Some(ManagedNamespace { labels: metadata.labels.clone(), annotations: metadata.annotations.clone() })
 }
 
 fn check_sources(application: &Application, sources: &SourceSet, problems: &mut Vec<String>) {
@@ -169,9 +185,6 @@ fn check_policy(application: &Application, settings: &Settings, problems: &mut V
     let Some(policy) = &spec.sync_policy else { return };
     for option in UNSUPPORTED_OPTIONS.iter().filter(|option| policy.sync_options.has(option)) {
         problems.push(format!("sync option {option} in spec.syncPolicy.syncOptions is not supported yet"));
-    }
-    if policy.managed_namespace_metadata.is_some() {
-        problems.push("spec.syncPolicy.managedNamespaceMetadata is not supported yet".to_owned());
     }
     if let Some(Err(error)) = policy.retry.as_ref().map(|retry| retry.next_attempt(jiff::Timestamp::UNIX_EPOCH, 0)) {
         problems.push(format!("spec.syncPolicy.retry.backoff: {error}"));

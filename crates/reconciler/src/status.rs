@@ -274,7 +274,10 @@ fn row(
     location: &ResourceHealthLocation,
 ) -> Option<ResourceStatus> {
     let inline = resource.health.as_ref().filter(|_| *location == ResourceHealthLocation::Inline);
-    let status = resource.status.clone()?;
+    let status = resource.status.clone();
+    if status.is_none() && !resource.is_hook {
+        return None;
+    }
     let confirm = Some(application_api::RemovalOption::Confirm);
     let app_options = application.spec.sync_policy.as_ref().map(|policy| &policy.sync_options);
     let needs_confirmation = resource.options.delete.or_else(|| app_options.and_then(SyncOptions::delete)) == confirm
@@ -285,7 +288,8 @@ fn row(
         kind: resource.key.kind.clone(),
         namespace: resource.key.namespace.clone(),
         name: resource.key.name.clone(),
-        status: Some(status),
+        status,
+        hook: resource.is_hook,
         health: inline.map(|health| AppHealthStatus {
             status: Some(HealthStatusCode::from(health.status.as_str())),
             message: health.message.clone(),

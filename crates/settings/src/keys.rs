@@ -65,6 +65,8 @@ settings! {
     SELF_HEAL_BACKOFF_CAP = "self-heal-backoff-cap", CommandParams "controller.self.heal.backoff.cap.seconds"; "300"
     SYNC_TIMEOUT = "sync-timeout", CommandParams "controller.sync.timeout.seconds"; "0"
     SYNC_WAVE_DELAY = "sync-wave-delay", CommandParams "controller.sync.wave.delay.seconds"; "2"
+    MAX_PRUNE = "max-prune"; ""
+    PRUNE_APPROVAL_KINDS = "prune-approval-kinds"; ""
     REPO_ERROR_GRACE =
         "repo-error-grace-period", CommandParams "controller.repo.error.grace.period.seconds"; "180"
     RESOURCE_HEALTH_PERSIST = "resource-health-persist", CommandParams "controller.resource.health.persist"; "false"

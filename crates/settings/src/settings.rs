@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use application_api::{Pattern, PatternKind, ResourceHealthLocation, ResourceIgnoreDifferences};
+use application_api::{MaxPrune, Pattern, PatternKind, PrunedKind, ResourceHealthLocation, ResourceIgnoreDifferences};
 use jiff::SignedDuration;
 use kube_object::GroupKind;
 
@@ -46,6 +46,10 @@ pub struct Settings {
     pub sync_timeout: Option<SignedDuration>,
     /// Pause after a wave of a sync.
     pub sync_wave_delay: SignedDuration,
+    /// The most objects that a sync deletes without asking; none means any number.
+    pub max_prune: Option<MaxPrune>,
+    /// Kinds whose objects a sync never deletes without asking.
+    pub prune_approval_kinds: Vec<PrunedKind>,
     /// How long errors of a repository are not reported after the first.
     pub repo_error_grace: SignedDuration,
     /// Where the health of objects is kept.
@@ -145,6 +149,13 @@ impl Settings {
             self_heal: read_self_heal(reader),
             sync_timeout: reader.read(&keys::SYNC_TIMEOUT, optional_duration),
             sync_wave_delay: reader.read(&keys::SYNC_WAVE_DELAY, wait),
+            max_prune: reader.read(&keys::MAX_PRUNE, |text| match text {
+                "" => Ok(None),
+                text => MaxPrune::parse(text).map(Some).map_err(|error| error.to_string()),
+            }),
+            prune_approval_kinds: reader.read(&keys::PRUNE_APPROVAL_KINDS, |text| {
+                PrunedKind::parse_list(text).map_err(|error| error.to_string())
+            }),
             repo_error_grace: reader.read(&keys::REPO_ERROR_GRACE, wait),
             resource_health: if persist { ResourceHealthLocation::Inline } else { ResourceHealthLocation::AppTree },
             tools: read_tools(reader),

@@ -113,8 +113,21 @@ impl Pass<'_> {
         if resource.kind == KindState::Awaited {
             return self.await_kind(task);
         }
-        if resource.change == Change::None && resource.live.is_some() {
-            return Due::Settle(self.unchanged(task, resource));
+        let how = resource.target.as_ref().map(|target| target.how).unwrap_or_default();
+        let is_same = match resource.change {
+            Change::None => true,
+            // Who owns fields does not matter to what is written as a whole.
+            Change::Ownership => how.replaces(),
+            Change::Content => false,
+        };
+        if let Some(live) = resource.live.as_ref() {
+            if is_same {
+                return Due::Settle(self.unchanged(task, resource));
+            }
+            if live.deleting && how.may_recreate() && !self.sync.dry_run {
+                let message = waiting_for("deletion of", std::iter::once(task.key)).unwrap_or_default();
+                return Due::Wait(Wait { message, until: None });
+            }
         }
         Due::Act(ClusterAction::Apply { key: resource.key.clone(), phase: task.phase.clone(), mode: self.mode() })
     }

@@ -19,14 +19,16 @@ mod step;
 mod tasks;
 
 pub use auto_sync::{AutoSync, AutoSyncInput, AutoSyncResource, Desired, auto_sync};
-pub use guard::{GuardError, MaxPrune, PruneGuard, PrunedKind};
+pub use guard::PruneGuard;
 pub use heal::{HealBackoff, HealState};
 pub use history::with_deployment;
 pub use hooks::{HookOrigin, HookPolicy, PlanHook, hook_name, run_of};
 pub use plan::{
-    ActionOutcome, ActionResult, Change, ClusterAction, HookDeletion, KindState, LiveHook, NamespaceTask, Persist,
-    PlanHealth, PlanLive, PlanResource, PlanTarget, Preflight, PruneOrder, PruneRule, RunMode, SyncInput, SyncStep,
+    ActionOutcome, ActionResult, ApplyHow, Change, ClusterAction, HookDeletion, KindState, LiveHook, NamespaceTask,
+    Persist, PlanHealth, PlanLive, PlanResource, PlanTarget, Preflight, PruneOrder, PruneRule, RunMode, SyncInput,
+    SyncStep,
 };
+pub use preflight::tried_phase;
 pub use record::record;
 pub use retry::{RetryState, begin_retry, complete, retry_state};
 pub use step::step;

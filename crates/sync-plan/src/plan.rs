@@ -99,6 +99,34 @@ pub struct PlanTarget {
     pub defines: Option<(String, String)>,
     /// Images the object runs, recorded in its result.
     pub images: Vec<String>,
+    /// How it is changed.
+    pub how: ApplyHow,
+}
+
+/// How an object is changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ApplyHow {
+    /// By server-side apply.
+    #[default]
+    Apply,
+    /// By server-side apply; an object that cannot be changed so is deleted and made again (`Force=true`).
+    ApplyOrRecreate,
+    /// As a whole (`Replace=true`).
+    Replace,
+    /// It is deleted and made again (`Replace=true` and `Force=true`).
+    Recreate,
+}
+
+impl ApplyHow {
+    /// Tells whether the object is written as a whole.
+    pub fn replaces(self) -> bool {
+        matches!(self, Self::Replace | Self::Recreate)
+    }
+
+    /// Tells whether the object may be deleted and made again.
+    pub fn may_recreate(self) -> bool {
+        matches!(self, Self::ApplyOrRecreate | Self::Recreate)
+    }
 }
 
 /// The live state of an object.

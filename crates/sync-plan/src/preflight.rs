@@ -2,12 +2,18 @@
 
 use application_api::OperationPhase;
 
-use crate::plan::{Change, ClusterAction, KindState, Preflight, PruneRule, RunMode};
+use crate::plan::{ActionOutcome, Change, ClusterAction, KindState, Preflight, PruneRule, RunMode};
 use crate::step::{Decision, Pass};
-use crate::tasks::{Place, Task, TaskKind};
+use crate::tasks::{Place, Task, TaskKind, phase_rank};
 
 /// What the message of a result ends with that only a dry run has come to.
 const TRIED: &str = "(dry run)";
+
+/// Returns the phase that outcomes are of which were only tried out: it need not be tried again by this run of the daemon.
+pub fn tried_phase(outcomes: &[ActionOutcome]) -> Option<u8> {
+    let tried = outcomes.iter().find(|outcome| outcome.action.mode() == RunMode::Preflight)?;
+    Some(phase_rank(&tried.action.phase()))
+}
 
 impl Pass<'_> {
     /// Has the phase of a place tried out, if that is due; ends the operation when something of it was rejected.

@@ -25,10 +25,10 @@ mod server;
 mod world;
 
 pub use build::{
-    annotated, app_key, application, application_with, config_map, custom, definition, deployment, in_wave, map_key,
-    service_account,
+    annotated, app_key, application, application_with, config_map, custom, definition, deployment, hook, in_wave,
+    map_key, service_account,
 };
 pub use git::{Directories, Git, NEEDS, REPO, repo};
 pub use rng::Rng;
-pub use server::{Deleted, Establishing, Force, Rollouts, Server, conflict, error, key};
+pub use server::{Deleted, Establishing, Force, JOB_ANNOTATION, Rollouts, Server, conflict, error, key};
 pub use world::{Fault, Faults, Noting, Order, Rollbacks, World, application_key};

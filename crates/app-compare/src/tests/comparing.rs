@@ -10,6 +10,10 @@ use crate::{DoubtPolicy, DryRunAnswer, Needed, ObjectVerdict, dry_run_answer};
 fn says(world: &World) -> String {
     let comparison = world.compare().comparison;
     let rows = comparison.resources.iter().map(|row| {
+        if row.is_hook {
+            assert!(row.status.is_none() && !row.requires_pruning);
+            return format!("; {} hook", row.key.name);
+        }
         let verdict = match &row.verdict {
             ObjectVerdict::Different(fields) => format!("Different {}", fields.join(" ")),
             verdict => format!("{verdict:?}"),
@@ -73,11 +77,11 @@ fn some_live_objects_are_not_the_applications() {
     let extra = || applied("web", "a", "1");
     let check = |live: Value, expected: &str| check(&World::new(&[], &[live]), expected);
     check(with(extra(), "/metadata/ownerReferences", json!([{"uid": "o"}])), "Synced");
-    // A copied annotation, another application's object, one of another project, a hook of Argo CD's.
+    // A copied annotation, another application's object, one of another project; a hook is only shown.
     check(with(extra(), "/metadata/name", "copy".into()), "Synced");
     check(applied("other", "a", "1"), "Synced");
     check(applied("web", "forbidden", "1"), "Synced");
-    check(with(extra(), "/metadata/annotations/argocd.argoproj.io~1hook", "PostSync".into()), "Synced");
+    check(with(extra(), "/metadata/annotations/argocd.argoproj.io~1hook", "PostSync".into()), "Synced; a hook");
     check(with(extra(), "/metadata/annotations/argocd.argoproj.io~1hook", "Skip".into()), "Synced");
     let ignored = with(extra(), "/metadata/annotations/argocd.argoproj.io~1compare-options", "IgnoreExtraneous".into());
     check(ignored, "Synced; a OutOfSync Extra prune");

@@ -1,9 +1,10 @@
-use kube_object::{ClusterId, TRACKING_ANNOTATION};
+use application_api::HookType;
+use kube_object::{ClusterId, InstanceName, TRACKING_ANNOTATION};
 use serde_json::{Value, json};
 
-use super::{config_map, destination, make, with};
+use super::{Rules, config_map, destination, make, render, resources, with};
 use crate::TargetKind::{DefinedHere, Served, Unknown};
-use crate::{Destination, ObjectOptions, TargetKind};
+use crate::{Destination, ManagedNamespace, ObjectOptions, TargetContext, TargetKind, targets};
 
 fn named(api_version: &str, kind: &str, namespace: &str) -> Value {
     let mut value = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "it"}});
@@ -96,35 +97,34 @@ fn a_namespaced_object_needs_a_namespace() {
 }
 
 #[test]
-fn hooks_stop_everything_and_skipped_objects_are_left_out() {
-    let check = |annotations: Value, expected: Result<usize, &str>| {
+fn hooks_stand_beside_the_objects_and_skipped_objects_are_left_out() {
+    let check = |annotations: Value, expected: (usize, &[&[HookType]])| {
         let job = with(named("batch/v1", "Job", "ops"), "/metadata/annotations", annotations.clone());
-        let got = make(&[job], &destination()).map(|targets| targets.items.len()).map_err(|error| error.to_string());
-        assert_eq!(got, expected.map_err(str::to_owned), "{annotations}");
+        let targets = make(&[job], &destination()).unwrap();
+        let hooks: Vec<&[HookType]> = targets.hooks.iter().map(|hook| hook.types.as_slice()).collect();
+        assert_eq!((targets.items.len(), hooks.as_slice()), expected, "{annotations}");
+        let kinds = targets.items.len() + hooks.len();
+        assert_eq!(targets.kinds.len(), kinds, "the kinds of hooks are watched as well");
     };
+    use HookType::{PostDelete, PostSync, PreDelete, PreSync, Sync, SyncFail};
     let own = |value: &str| json!({"argocd.argoproj.io/hook": value});
     let helm = |value: &str| json!({"helm.sh/hook": value});
-    check(
-        own("PreSync"),
-        Err(
-            "Job ops/it (app.yaml:1) is a hook (PreSync), and hooks are not supported yet; nothing is applied until the annotation \
-             argocd.argoproj.io/hook is removed",
-        ),
-    );
-    check(
-        helm("post-install, post-upgrade,test"),
-        Err(
-            "Job ops/it (app.yaml:1) is a hook (post-install,post-upgrade), and hooks are not supported yet; nothing is \
-             applied until the annotation helm.sh/hook is removed",
-        ),
-    );
-    check(own("Skip"), Ok(0));
-    check(own("Nonsense"), Ok(1));
-    check(helm("test"), Ok(0));
-    check(helm("pre-rollback"), Ok(0));
-    check(helm("crd-install"), Ok(1));
+    check(own("PreSync"), (0, &[&[PreSync]]));
+    check(own("Sync, PostSync,Skip,SyncFail,Sync"), (0, &[&[Sync, PostSync, SyncFail]]));
+    check(own("PreDelete,PostDelete"), (0, &[&[PreDelete, PostDelete]]));
+    check(own("Skip"), (0, &[]));
+    check(own("Nonsense"), (1, &[]));
+    check(helm("pre-install,pre-upgrade,test"), (0, &[&[PreSync]]));
+    check(helm("post-install, post-upgrade, post-delete,pre-delete"), (0, &[&[PostSync, PostDelete, PreDelete]]));
+    check(helm("test"), (0, &[]));
+    check(helm("pre-rollback"), (0, &[]));
+    check(helm("crd-install"), (1, &[]));
     // A valid annotation of Argo CD's wins.
-    check(json!({"argocd.argoproj.io/hook": "Skip", "helm.sh/hook": "pre-install"}), Ok(0));
+    check(json!({"argocd.argoproj.io/hook": "Skip", "helm.sh/hook": "pre-install"}), (0, &[]));
+}
+
+#[test]
+fn only_hooks_may_have_their_names_generated() {
     let mut nameless = named("batch/v1", "Job", "");
     nameless["metadata"] = json!({"generateName": "it-"});
     let error = make(&[nameless.clone()], &destination()).unwrap_err().to_string();
@@ -132,9 +132,68 @@ fn hooks_stop_everything_and_skipped_objects_are_left_out() {
         error,
         "batch/Job (app.yaml:1) has no metadata.name, which every object but a hook needs; nothing is applied"
     );
-    nameless["metadata"]["annotations"] = own("Sync");
-    let error = make(&[nameless], &destination()).unwrap_err().to_string();
-    assert!(error.starts_with("Job (generated name) (app.yaml:1) is a hook (Sync)"), "{error}");
+    nameless["metadata"]["annotations"] = json!({"argocd.argoproj.io/hook": "Sync"});
+    let mut other = nameless.clone();
+    other["metadata"]["generateName"] = "other-".into();
+    let targets = make(&[nameless, other], &destination()).unwrap();
+    let hooks: Vec<_> = targets.hooks.iter().map(|hook| (&*hook.target.key.name, &*hook.generate_name)).collect();
+    assert_eq!(hooks, [("", "it-"), ("", "other-")]);
+    let object = targets.hooks[0].target.object();
+    assert_eq!(object.annotation(kube_object::TRACKING_ANNOTATION), None, "the name is not known yet");
+    assert_eq!(object.get(&["metadata", "finalizers"]), Some(&json!(["argocd.argoproj.io/hook-finalizer"])));
+}
+
+#[test]
+fn delete_policies_of_both_kinds_add_up() {
+    let check = |own: &str, helm: &str, expected: [bool; 3]| {
+        let annotations = json!({
+            "argocd.argoproj.io/hook": "Sync",
+            "argocd.argoproj.io/hook-delete-policy": own,
+            "helm.sh/hook-delete-policy": helm,
+        });
+        let job = with(named("batch/v1", "Job", "ops"), "/metadata/annotations", annotations);
+        let deletion = make(&[job], &destination()).unwrap().hooks[0].deletion;
+        let got = [deletion.before_creation, deletion.succeeded, deletion.failed];
+        assert_eq!(got, expected, "{own} {helm}");
+    };
+    check("", "", [true, false, false]);
+    check("HookSucceeded", "", [false, true, false]);
+    check("HookSucceeded", "hook-failed", [false, true, true]);
+    check("", "hook-succeeded, before-hook-creation", [true, true, false]);
+    check("Nonsense", "", [true, false, false]);
+}
+
+#[test]
+fn a_namespace_with_metadata_is_a_target_that_nobody_tracks() {
+    let managed = ManagedNamespace {
+        labels: [("team".to_owned(), "shop".to_owned())].into(),
+        annotations: [("owner".to_owned(), "shop".to_owned())].into(),
+    };
+    let (destination, resources) = (destination(), resources());
+    let instance = InstanceName::new("web");
+    let context = TargetContext {
+        instance: &instance,
+        destination: &destination,
+        served: &resources,
+        permission: &Rules,
+        namespace: Some(&managed),
+    };
+    let made = targets(&[render(&[config_map("a", "1")])], &context).unwrap();
+    let namespace = made.items.last().unwrap().object();
+    assert_eq!(
+        serde_json::to_value(namespace.fields()).unwrap(),
+        json!({
+            "apiVersion": "v1", "kind": "Namespace",
+            "metadata": {
+                "name": "shop",
+                "labels": {"team": "shop"},
+                "annotations": {"owner": "shop", "argocd.argoproj.io/sync-options": "ServerSideApply=true"},
+            },
+        })
+    );
+    // One that is in Git is as Git says.
+    let own = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
+    assert_eq!(targets(&[render(&[own])], &context).unwrap().items.len(), 1);
 }
 
 #[test]

@@ -39,6 +39,7 @@ impl Reason {
             | Self::ObjectMissing
             | Self::ObjectRequiresPruning
             | Self::ObjectKept { .. }
+            | Self::ObjectIsHook
             | Self::ObjectDeleting
             | Self::ObjectShared { .. }
             | Self::ObjectHandedOver { .. }
@@ -153,6 +154,7 @@ impl Reason {
             Self::ObjectMissing => "It is in Git and not in the cluster.".to_owned(),
             Self::ObjectRequiresPruning => "It belongs to this Application and is no longer in Git.".to_owned(),
             Self::ObjectKept { option } => format!("It is no longer in Git, and {option} keeps it."),
+            Self::ObjectIsHook => "It was made by a hook, and is neither compared nor pruned.".to_owned(),
             Self::ObjectDeleting => "It is being deleted.".to_owned(),
             Self::ObjectShared { other } => format!("It is also claimed by Application {other}, which had it first."),
             Self::ObjectHandedOver { other } => {

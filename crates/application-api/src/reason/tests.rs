@@ -55,6 +55,7 @@ table! {
     ObjectMissing => "It is in Git and not in the cluster.", Settled;
     ObjectRequiresPruning => "It belongs to this Application and is no longer in Git.", Settled;
     ObjectKept { option: "Prune=false" } => "It is no longer in Git, and Prune=false keeps it.", Settled;
+    ObjectIsHook => "It was made by a hook, and is neither compared nor pruned.", Settled;
     ObjectDeleting => "It is being deleted.", Event("its finalizers to be removed");
     ObjectShared { other: "argocd/b" } => "It is also claimed by Application argocd/b, which had it first.", Settled;
     ObjectHandedOver { other: "argocd/b" } => "Application argocd/b renders it now and takes it over; it is not pruned.", Settled;

@@ -46,6 +46,7 @@ impl Reason {
             | Self::ObjectMissing
             | Self::ObjectRequiresPruning
             | Self::ObjectKept { .. }
+            | Self::ObjectIsHook
             | Self::ObjectShared { .. }
             | Self::ObjectHandedOver { .. } => Wake::Settled,
         }

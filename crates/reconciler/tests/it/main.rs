@@ -3,9 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod deleting;
+mod guard;
 mod healing;
+mod hooks;
 mod lost_answers;
 mod operations;
+mod options;
 mod pruning;
 mod several_sources;
 mod sharing;

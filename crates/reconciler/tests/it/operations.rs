@@ -193,9 +193,9 @@ fn an_unknown_revision_ends_the_operation_with_an_error() {
 #[test]
 fn what_is_not_built_yet_ends_the_operation_with_its_name() {
     let mut world = world_with_manual(&[config_map("a", "1")]);
-    request(&mut world, "web", &json!({"syncStrategy": {"apply": {"force": true}}}));
+    request(&mut world, "web", &json!({"manifests": ["{}"]}));
     assert_eq!(world.phase("web"), Some(OperationPhase::Error));
-    assert_eq!(world.operation_message("web"), "operation.sync.syncStrategy with force is not supported yet");
+    assert_eq!(world.operation_message("web"), "operation.sync.manifests (local sync) is not supported yet");
     assert_eq!(world.take(&["apply"]), Vec::<String>::new());
 }
 

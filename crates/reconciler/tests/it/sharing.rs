@@ -218,8 +218,9 @@ fn who_waits_for_an_application_between_two_sources_hears_what_the_new_one_has()
 #[test]
 fn an_application_that_is_refused_and_then_moved_does_not_hold_the_prunes_of_others() {
     let mut world = two(&[config_map("a", "1"), config_map("b", "1")], &[config_map("c", "1")]);
-    let hook = annotated(config_map("c", "1"), "argocd.argoproj.io/hook", "Sync");
-    world.commit(&[("two", &[hook])]);
+    let mut nameless = config_map("", "1");
+    nameless["metadata"] = serde_json::json!({"generateName": "c-"});
+    world.commit(&[("two", &[nameless])]);
     world.seconds(5);
     assert!(world.conditions("two")[0].starts_with("InvalidSpecError"), "{:?}", world.conditions("two"));
     world.edit_application("two", |app| app["spec"]["destination"]["namespace"] = "default".into());

@@ -74,7 +74,10 @@ fn what_is_wrong_with_a_spec_is_said_and_nothing_is_applied() {
         ),
         (source(|spec| spec["source"]["path"] = "".into()), "spec.source.repoURL and either"),
         (source(|spec| spec["destination"]["server"] = "https://other".into()), "cluster https://other is not known"),
-        (source(|spec| spec["syncPolicy"]["syncOptions"] = json!(["Replace=true"])), "sync option Replace=true"),
+        (
+            source(|spec| spec["syncPolicy"]["syncOptions"] = json!(["RespectIgnoreDifferences=true"])),
+            "sync option RespectIgnoreDifferences=true",
+        ),
         (source(|spec| spec["source"] = json!(7)), "spec.source"),
     ];
     for (application, expected) in cases {
@@ -140,14 +143,16 @@ fn an_object_that_the_project_refuses_fails_the_sync() {
 }
 
 #[test]
-fn a_hook_is_refused_by_name() {
+fn an_object_without_a_name_is_refused() {
     let mut world = World::synced("web", &[config_map("a", "1")]);
-    let hook = annotated(config_map("h", "1"), "argocd.argoproj.io/hook", "PreSync");
-    world.commit(&[("web", &[config_map("a", "2"), hook])]);
+    world.commit(&[("web", &[config_map("a", "2"), nameless()])]);
     world.seconds(300);
     assert_eq!(world.take(&["apply", "delete"]), Vec::<String>::new());
     let conditions = world.conditions("web");
-    assert!(conditions[0].starts_with("InvalidSpecError: ") && conditions[0].contains("PreSync"), "{conditions:?}");
+    assert!(
+        conditions[0].starts_with("InvalidSpecError: ") && conditions[0].contains("has no metadata.name"),
+        "{conditions:?}"
+    );
     world.commit(&[("web", &[config_map("a", "2")])]);
     world.seconds(1);
     world.assert_well("web");
@@ -408,4 +413,11 @@ fn a_verified_commit_is_not_taken_from_an_application_that_changes_meanwhile() {
     assert!(!requested(&world));
     assert_eq!(world.application("web").status.unwrap().sync.revision, commit);
     assert_eq!(world.take(&["verified"]), [""; 0]);
+}
+
+/// An object that only a hook could be: its name is generated.
+fn nameless() -> serde_json::Value {
+    let mut object = config_map("", "1");
+    object["metadata"] = json!({"generateName": "h-"});
+    object
 }

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use reconciler::{Call, Effect, Event, Leadership, RenderFailure};
 use serde_json::{Value, json};
 use test_kit::sim::{
-    Fault, World, annotated, app_key, application, application_with, config_map, custom, definition, error, key,
+    Fault, World, annotated, app_key, application, application_with, config_map, custom, definition, error, hook, key,
     map_key,
 };
 
@@ -76,6 +76,7 @@ scenarios! {
     ObjectMissing => || { let mut scenario = started(manual(), request_sync); scenario.ends = None; scenario };
     ObjectRequiresPruning => || { let mut scenario = prune_off(); scenario.ends = None; scenario };
     ObjectKept => || { let mut scenario = nothing_to_sync(); scenario.ends = None; scenario };
+    ObjectIsHook => || settled(World::synced("web", &[config_map("a", "1"), hook("job", "PostSync")]));
     ObjectDeleting => object_deleting;
     ObjectShared => shared;
     ObjectHandedOver => handed_over;

@@ -1,11 +1,12 @@
 //! Deletes that a person has to approve, and phases that are tried out first.
 
+use application_api::{MaxPrune, PrunedKind};
 use kube_object::Digest;
 
 use super::hook_items::hook;
 use super::model::*;
+use crate::PruneGuard;
 use crate::plan::Preflight;
-use crate::{GuardError, MaxPrune, PruneGuard, PrunedKind};
 
 fn guard(most: &str, kinds: &str, approved: &str) -> PruneGuard {
     PruneGuard {
@@ -43,17 +44,6 @@ fn more_prunes_than_allowed_wait_before_anything_is_done() {
     // Nothing is deleted without prune.
     let sim = sync(items()).operation(|sync| sync.prune = false).input(|input| input.guard = guard("0", "", ""));
     assert!(sim.run().lines.last().unwrap().starts_with("Succeeded"));
-}
-
-#[test]
-fn guards_that_cannot_be_read_are_told() {
-    for text in ["", "-1", "101%", "ten", "10 percent"] {
-        assert_eq!(MaxPrune::parse(text), Err(GuardError::MaxPrune(text.to_owned())));
-    }
-    assert_eq!(MaxPrune::parse(" 10 % "), Ok(MaxPrune::Percent(10)));
-    for text in ["namespace", "Name space", "apps/v1/Deployment"] {
-        assert_eq!(PrunedKind::parse_list(text), Err(GuardError::Kinds(text.to_owned())));
-    }
 }
 
 #[test]

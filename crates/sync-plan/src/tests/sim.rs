@@ -225,10 +225,8 @@ impl Sim {
     }
 
     fn note_preflight(&mut self, outcomes: &[ActionOutcome]) {
-        let tried = outcomes.iter().find(|outcome| outcome.action.mode() == RunMode::Preflight);
-        if let Some(outcome) = tried {
-            let done = Some(crate::tasks::phase_rank(&outcome.action.phase()));
-            self.input.preflight = Preflight::On { done };
+        if let Some(done) = crate::tried_phase(outcomes) {
+            self.input.preflight = Preflight::On { done: Some(done) };
         }
     }
 

@@ -45,6 +45,14 @@ pub fn deployment(name: &str, replicas: i64) -> Value {
     json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": {"replicas": replicas}})
 }
 
+/// Makes a Job that is a hook of these types.
+pub fn hook(name: &str, types: &str) -> Value {
+    let job = json!({
+        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": {"template": {}},
+    });
+    annotated(job, "argocd.argoproj.io/hook", types)
+}
+
 /// Adds an annotation.
 pub fn annotated(mut object: Value, name: &str, value: &str) -> Value {
     object["metadata"]["annotations"][name] = value.into();

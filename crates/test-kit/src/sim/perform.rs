@@ -123,6 +123,11 @@ impl World {
                     serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
                 object(self.server.apply(&Object::from_value(namespace).expect("it is a map")))
             }
+            Call::Replace { object: body, dry_run, .. } => object(self.server.replace(&body.decode(), *dry_run)),
+            Call::MergePatch(patch) => match self.server.merge_patch_as("argocd-controller", &request.key, patch) {
+                Err(error) if error.code == 404 => Answer::NotFound(error),
+                patched => object(patched),
+            },
             Call::Delete { dry_run: DryRun::Yes, .. } => Answer::Gone,
             Call::Delete { uid, resource_version, propagation, .. } => {
                 match self.server.delete(&request.key, uid, resource_version, *propagation) {
@@ -149,7 +154,7 @@ fn sweep(server: &Server) -> BTreeMap<InstanceName, BTreeSet<Gvk>> {
 fn refused(request: &ClusterRequest, error: ApiError) -> Answer {
     match &request.call {
         Call::DryRun { bodies, .. } => Answer::Tried(bodies.iter().map(|_| Err(error.clone())).collect()),
-        Call::Get | Call::Delete { .. } if error.code == 404 => Answer::NotFound(error),
+        Call::Get | Call::MergePatch(_) | Call::Delete { .. } if error.code == 404 => Answer::NotFound(error),
         _ => Answer::Failed(error),
     }
 }
@@ -172,6 +177,9 @@ pub(super) fn line(effect: &Effect) -> Option<String> {
             let call = match &request.call {
                 Call::Apply { .. } => "apply".to_owned(),
                 Call::DryRun { .. } | Call::Delete { dry_run: DryRun::Yes, .. } => "try".to_owned(),
+                Call::Replace { dry_run: DryRun::Yes, .. } => "try".to_owned(),
+                Call::Replace { .. } => "replace".to_owned(),
+                Call::MergePatch(_) => "patch".to_owned(),
                 Call::Get => "get".to_owned(),
                 Call::CreateNamespace => "create".to_owned(),
                 Call::Delete { propagation, .. } => format!("delete {}", propagation.as_str()),

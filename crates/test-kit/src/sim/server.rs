@@ -17,6 +17,7 @@ use kube_object::{ApiResource, ClusterId, GroupKind, Gvk, Object, ObjectKey};
 use reconciler::WatchChange;
 use serde_json::Value;
 
+pub use controllers::JOB_ANNOTATION;
 pub use errors::{conflict, error};
 use fields::{Owner, Owners};
 pub use writes::{Deleted, Force};

@@ -1,12 +1,23 @@
-//! What controllers of the cluster do: kinds become served, Deployments come up.
+//! What controllers of the cluster do: kinds become served, Deployments come up, Jobs are done.
 
-use jiff::Timestamp;
-use kube_object::ObjectKey;
+use application_api::PropagationPolicy;
+use jiff::{SignedDuration, Timestamp};
+use kube_object::{Object, ObjectKey};
 use serde_json::{Value, json};
 
 use super::fields::Owner;
 use super::kinds::is_established;
 use super::{Establishing, Rollouts, Server, key, object_of};
+
+/// Says what a Job comes to: `fails`, `runs` (until somebody says so by [`Server::work`]); success otherwise.
+pub const JOB_ANNOTATION: &str = "model/job";
+/// How long the work of a Job takes.
+const JOB_TAKES: SignedDuration = SignedDuration::from_secs(1);
+
+/// Tells whether a Job is done.
+fn is_done(job: &Object) -> bool {
+    job.get(&["status", "conditions"]).is_some()
+}
 
 impl Server {
     /// Moves the clock; controllers do what is due.
@@ -20,6 +31,8 @@ impl Server {
             if key.kind == "Deployment" {
                 self.scale_out(&key);
                 self.roll_out(&key);
+            } else if key.kind == "Job" {
+                self.work(&key);
             } else {
                 self.establish(&key.name);
             }
@@ -53,6 +66,22 @@ impl Server {
         });
     }
 
+    /// Does a Job's work: what it comes to is written in its annotation [`JOB_ANNOTATION`]. One with a time to live then goes.
+    pub fn work(&mut self, key: &ObjectKey) {
+        let Some(job) = self.get(key) else { return };
+        let outcome = if job.annotation(JOB_ANNOTATION) == Some("fails") { "Failed" } else { "Complete" };
+        let has_ttl = job.get(&["spec", "ttlSecondsAfterFinished"]).is_some();
+        if !is_done(job) {
+            self.edit_as(key, &Owner::updating_status("kube-controller-manager"), |job| {
+                job["status"]["conditions"] = json!([{"type": outcome, "status": "True", "message": "a message"}]);
+            });
+        }
+        if has_ttl {
+            // It may be gone already.
+            let _ = self.delete(key, "", "", PropagationPolicy::Background);
+        }
+    }
+
     /// Makes the ReplicaSet below a Deployment.
     fn scale_out(&mut self, deployment: &ObjectKey) {
         let below = key("apps", "ReplicaSet", &deployment.namespace, &format!("{}-1", deployment.name));
@@ -84,6 +113,11 @@ impl Server {
                 Rollouts::AtOnce if !is_up => self.roll_out(key),
                 Rollouts::After(wait) if !is_up => _ = self.due.insert((self.now + wait, key.clone())),
                 _ => {}
+            }
+        } else if key.kind == "Job" {
+            let runs = object.annotation(JOB_ANNOTATION) != Some("runs");
+            if runs && !is_done(object) && !object.is_deleting() {
+                self.due.insert((self.now + JOB_TAKES, key.clone()));
             }
         } else if key.kind == "CustomResourceDefinition" {
             let is_established = is_established(object);

@@ -38,7 +38,7 @@ impl Server {
     }
 }
 
-const BUILT_IN: [(&str, &str, &str, Scope); 11] = [
+const BUILT_IN: [(&str, &str, &str, Scope); 12] = [
     ("", "v1", "ConfigMap", Scope::Namespaced),
     ("", "v1", "Secret", Scope::Namespaced),
     ("", "v1", "Service", Scope::Namespaced),
@@ -46,6 +46,7 @@ const BUILT_IN: [(&str, &str, &str, Scope); 11] = [
     ("", "v1", "Namespace", Scope::Cluster),
     ("", "v1", "Pod", Scope::Namespaced),
     ("apps", "v1", "Deployment", Scope::Namespaced),
+    ("batch", "v1", "Job", Scope::Namespaced),
     ("apps", "v1", "ReplicaSet", Scope::Namespaced),
     ("argoproj.io", "v1alpha1", "Application", Scope::Namespaced),
     ("argoproj.io", "v1alpha1", "AppProject", Scope::Namespaced),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use application_api::PropagationPolicy;
 use kube_object::{ApiError, ClusterId, Gvk, Object, ObjectKey, apply_merge_patch};
-use reconciler::WatchChange;
+use reconciler::{DryRun, WatchChange};
 use serde_json::{Map, Value, json};
 
 use super::errors::{conflict, missing_namespace, not_found, owned_by_others, terminating_namespace, unknown_kind};
@@ -109,6 +109,21 @@ impl Server {
             owners.take_from_others(path, &owner);
         }
         Ok(Next { key, object: next, owners: owners.without_empty() })
+    }
+
+    /// Replaces an object as the engine does, if it is the version that the object names; without one it is created.
+    pub fn replace(&mut self, object: &Object, dry_run: DryRun) -> Result<Object, ApiError> {
+        let key = object.key(ClusterId::in_cluster());
+        let Some(old) = self.get(&key) else {
+            return if dry_run == DryRun::Yes { self.dry_apply(object) } else { self.create_as(OURS, object) };
+        };
+        if object.resource_version().is_empty() {
+            return Err(super::error(409, "AlreadyExists", &format!("{key} already exists")));
+        }
+        if object.resource_version() != old.resource_version() {
+            return Err(conflict());
+        }
+        Ok(self.update(&key, &Owner::updating(OURS), object.clone()))
     }
 
     /// Patches an object as the engine writes Applications.

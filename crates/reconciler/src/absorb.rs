@@ -293,6 +293,7 @@ impl State {
             return;
         }
         let Some(app) = self.apps.remove(key) else { return };
+        self.let_hooks_go(&app);
         self.forget_timer(&app);
         self.repos.hold(key, std::collections::BTreeSet::new());
         self.repos.want(key, &std::collections::BTreeSet::new(), now);

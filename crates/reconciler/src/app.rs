@@ -198,6 +198,8 @@ pub(crate) struct Deletion {
     /// Deletes that were sent, with the resourceVersion they were about: not sent again for the same.
     pub(crate) sent: HashMap<ObjectKey, String>,
     pub(crate) error: Option<String>,
+    /// The first object that finalizers of others hold, and since when.
+    pub(crate) held_since: Option<(ObjectKey, Timestamp)>,
     pub(crate) failures: u32,
     pub(crate) retry_at: Option<Timestamp>,
 }

@@ -13,6 +13,7 @@ mod app_key;
 mod clusters;
 mod comparing;
 mod deletion;
+mod deletion_hooks;
 mod desired;
 mod effect;
 mod event;

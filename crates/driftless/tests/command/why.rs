@@ -59,6 +59,7 @@ reasons! {
     ObjectMissing;
     ObjectRequiresPruning;
     ObjectKept { option: "Prune=false" };
+    ObjectIsHook;
     ObjectDeleting;
     ObjectShared { other: "argocd/b" };
     ObjectHandedOver { other: "argocd/b" };

@@ -106,6 +106,8 @@ pub const HOOK_FINALIZER: &str = "argocd.argoproj.io/hook-finalizer";
 pub const HOOK_RUN_ANNOTATION: &str = "driftless.dev/hook-run";
 /// Has a phase tried out by the API server before its first change: `true`; ours.
 pub const PREFLIGHT_ANNOTATION: &str = "driftless.dev/preflight";
+/// Has a newer commit take over from an operation that waits for health or a hook: `true`; ours.
+pub const PREEMPT_ANNOTATION: &str = "driftless.dev/preempt";
 /// The most objects that a sync deletes without asking, a number or a percentage, on an Application or AppProject; ours.
 pub const MAX_PRUNE_ANNOTATION: &str = "driftless.dev/max-prune";
 /// Kinds whose objects a sync never deletes without asking, on an Application or AppProject; ours.

@@ -143,6 +143,8 @@ pub(crate) struct Run {
     pub(crate) last_action_at: Option<Timestamp>,
     /// The last phase that was tried out before its first change.
     pub(crate) preflighted: Option<u8>,
+    /// The revision that it gives way to, as soon as its hooks are down.
+    pub(crate) gives_way_to: Option<String>,
 }
 
 /// One action of an operation that is not answered yet.
@@ -319,6 +321,7 @@ impl Run {
             input: None,
             last_action_at: None,
             preflighted: None,
+            gives_way_to: None,
         }
     }
 }

@@ -27,6 +27,7 @@ mod memo;
 mod operate;
 mod pass;
 mod plan;
+mod preempt;
 mod publish;
 mod reading;
 mod records;

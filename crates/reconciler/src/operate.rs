@@ -28,7 +28,7 @@ pub(crate) enum Operated {
 }
 
 impl Operated {
-    fn draft(draft: Draft) -> Self {
+    pub(crate) fn draft(draft: Draft) -> Self {
         Self::Draft(Box::new(draft))
     }
 }
@@ -168,6 +168,10 @@ impl State {
             run.stored = false;
         }
         let input = self.plan(app, application, spec);
+        let input = match self.preempt(app, application, spec, input, now) {
+            Ok(operated) => return operated,
+            Err(input) => input,
+        };
         let run = app.run.as_mut().expect("it is there, as the match above has shown");
         let next = step(&input, &run.state, now);
         if next.next != run.state {
@@ -288,7 +292,7 @@ impl State {
     }
 
     /// Sends the actions of a step.
-    fn act(&mut self, app: &mut AppState, spec: &Spec, actions: Vec<ClusterAction>, now: Timestamp) {
+    pub(crate) fn act(&mut self, app: &mut AppState, spec: &Spec, actions: Vec<ClusterAction>, now: Timestamp) {
         for action in actions {
             let ticket = self.ticket();
             match self.request_of(app, spec, &action, None) {

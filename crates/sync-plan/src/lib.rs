@@ -12,6 +12,7 @@ mod history;
 mod hooks;
 mod kind_order;
 mod plan;
+mod preempt;
 mod preflight;
 mod record;
 mod retry;
@@ -28,6 +29,7 @@ pub use plan::{
     Persist, PlanHealth, PlanLive, PlanResource, PlanTarget, Preflight, PruneOrder, PruneRule, RunMode, SyncInput,
     SyncStep,
 };
+pub use preempt::{give_way, may_give_way, take_down};
 pub use preflight::tried_phase;
 pub use record::record;
 pub use retry::{RetryState, begin_retry, complete, retry_state};

@@ -231,6 +231,7 @@ impl State {
             },
             refusal: target.and_then(|target| target.refusal.clone()),
             kind,
+            postponed: app.run.as_ref().and_then(|run| run.postponed(&resource.key)),
         }
     }
 

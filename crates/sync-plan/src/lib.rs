@@ -26,8 +26,8 @@ pub use history::with_deployment;
 pub use hooks::{HookOrigin, HookPolicy, PlanHook, hook_name, run_of};
 pub use plan::{
     ActionOutcome, ActionResult, ApplyHow, Change, ClusterAction, HookDeletion, KindState, LiveHook, NamespaceTask,
-    Persist, PlanHealth, PlanLive, PlanResource, PlanTarget, Preflight, PruneOrder, PruneRule, RunMode, SyncInput,
-    SyncStep,
+    Persist, PlanHealth, PlanLive, PlanResource, PlanTarget, Postponed, Preflight, PruneOrder, PruneRule, RunMode,
+    SyncInput, SyncStep,
 };
 pub use preempt::{give_way, may_give_way, take_down};
 pub use preflight::tried_phase;

@@ -78,8 +78,8 @@ pub(super) enum Step {
     Absent(Objects),
     /// Checks that changes were recorded in this order, others in between.
     Order(Vec<String>),
-    /// Checks how often objects were created, here and again at the end of the scenario.
-    Created(BTreeMap<String, usize>),
+    /// Checks how often changes were recorded, here and again at the end of the scenario.
+    Count(BTreeMap<String, usize>),
 }
 
 /// One object or several.
@@ -127,13 +127,12 @@ impl Scenario {
     /// Gives the references to objects whose changes are to be recorded.
     pub(super) fn recorded(&self) -> Vec<String> {
         let steps = self.steps.iter().filter_map(|step| Step::read(step).ok());
-        steps
-            .flat_map(|step| match step {
-                Step::Order(entries) => entries.iter().filter_map(|e| Some(e.split_once(' ')?.1.to_owned())).collect(),
-                Step::Created(counts) => counts.into_keys().collect(),
-                _ => Vec::new(),
-            })
-            .collect()
+        let entries = steps.flat_map(|step| match step {
+            Step::Order(entries) => entries,
+            Step::Count(counts) => counts.into_keys().collect(),
+            _ => Vec::new(),
+        });
+        entries.filter_map(|entry| Some(entry.split_once(' ')?.1.to_owned())).collect()
     }
 }
 

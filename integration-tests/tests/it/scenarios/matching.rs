@@ -8,22 +8,30 @@ use serde_json::{Map, Value};
 /// Values that descriptions have named, for later steps.
 pub(super) type Kept = BTreeMap<String, String>;
 
-/// Compares a live value with a description of some of it, and keeps what the description names.
+/// Compares a live object, null if there is none, with a description of some of it, and keeps what the description names.
 ///
 /// # Errors
 /// Names the first place that differs, and how.
 pub(super) fn matches(live: &Value, wanted: &Value, kept: &mut Kept) -> Result<(), String> {
+    if live.is_null() && !wanted.is_null() {
+        return Err(" does not exist".to_owned());
+    }
+    value_matches(live, wanted, kept)
+}
+
+/// Compares a value. A description that only says what is absent fits where its parent is absent as well.
+fn value_matches(live: &Value, wanted: &Value, kept: &mut Kept) -> Result<(), String> {
     match wanted {
         Value::Null if live.is_null() => Ok(()),
         Value::Null => Err(format!(": expected none, is {}", brief(live))),
         Value::Object(fields) if fields.keys().any(|key| key.starts_with('$')) => all_matchers(live, fields, kept),
         Value::Object(fields) => {
-            if !live.is_object() {
+            if !live.is_object() && !live.is_null() {
                 return Err(format!(": expected an object, is {}", brief(live)));
             }
             let mut fields = fields.iter();
             fields.try_for_each(|(key, wanted)| {
-                matches(&live[key], wanted, kept).map_err(|difference| format!(".{key}{difference}"))
+                value_matches(&live[key], wanted, kept).map_err(|difference| format!(".{key}{difference}"))
             })
         }
         Value::Array(wanted) => {
@@ -34,7 +42,7 @@ pub(super) fn matches(live: &Value, wanted: &Value, kept: &mut Kept) -> Result<(
             }
             let mut pairs = live.iter().zip(wanted).enumerate();
             pairs.try_for_each(|(at, (live, wanted))| {
-                matches(live, wanted, kept).map_err(|difference| format!("[{at}]{difference}"))
+                value_matches(live, wanted, kept).map_err(|difference| format!("[{at}]{difference}"))
             })
         }
         scalar if scalar == live => Ok(()),
@@ -62,7 +70,7 @@ fn one_matcher(live: &Value, matcher: &str, wanted: &Value, kept: &mut Kept) -> 
         ("$contains", part) => contains(live, part, kept).or_else(|part| fails(&format!("expected to contain {part}"))),
         ("$exists", Value::Bool(true)) if live.is_null() => fails("expected something"),
         ("$exists", Value::Bool(true)) => Ok(()),
-        ("$not", refused) if matches(live, refused, &mut kept.clone()).is_ok() => {
+        ("$not", refused) if value_matches(live, refused, &mut kept.clone()).is_ok() => {
             fails(&format!("expected not {refused}"))
         }
         ("$not", _) => Ok(()),
@@ -92,7 +100,7 @@ fn contains(live: &Value, part: &Value, kept: &mut Kept) -> Result<(), String> {
     }
     let parts = part.as_array().map_or(std::slice::from_ref(part), Vec::as_slice);
     let elements = live.as_array().map(Vec::as_slice).unwrap_or_default();
-    let missing = parts.iter().find(|part| !elements.iter().any(|element| matches(element, part, kept).is_ok()));
+    let missing = parts.iter().find(|part| !elements.iter().any(|element| value_matches(element, part, kept).is_ok()));
     missing.map_or(Ok(()), |part| Err(part.to_string()))
 }
 
@@ -117,6 +125,8 @@ fn descriptions_are_partial() {
         ("{name: web, labels: {a: b}}", None),
         ("{name: api}", Some(r#".name: expected "api", is "web""#)),
         ("{labels: {a: x}}", Some(r#".labels.a: expected "x", is "b""#)),
+        ("{none: {a: null, b: {c: null}}}", None),
+        ("{none: {a: null, b: c}}", Some(r#".none.b: expected "c", is absent"#)),
         ("{labels: {e: f}}", Some(r#".labels.e: expected "f", is absent"#)),
         ("{name: {a: b}}", Some(r#".name: expected an object, is "web""#)),
         ("{count: 2, other: null, nothing: null}", None),
@@ -143,6 +153,8 @@ fn descriptions_are_partial() {
         ("{name: {$is: web}}", Some("is no matcher")),
         ("{name: {$matches: web, $not: web}}", Some("expected not")),
     ];
+    let none = matches(&Value::Null, &serde_json::json!({"metadata": {"labels": null}}), &mut Kept::new());
+    assert_eq!(none, Err(" does not exist".to_owned()));
     for (wanted, difference) in cases {
         let description = crate::yaml::documents(wanted.as_bytes()).remove(0);
         let found = matches(&live, &description, &mut Kept::new()).err();

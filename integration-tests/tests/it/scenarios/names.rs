@@ -62,8 +62,11 @@ pub(super) struct Names {
 }
 
 impl Own {
-    /// Tells whether an object belongs to the scenario: by its namespace, or else by its name.
+    /// Tells whether an object belongs to the scenario: by its namespace, or else by its name. What Kubernetes puts into every namespace does not.
     pub(super) fn owns(&self, target: &ObjectRef) -> bool {
+        if target.name == "kube-root-ca.crt" {
+            return false;
+        }
         let namespaces = [&self.work, &self.work2, &self.control];
         let owns = |name: &str| namespaces.into_iter().any(|own| own == name) || name.contains(&self.app);
         target.namespace.as_deref().map_or_else(|| owns(&target.name), owns)
@@ -85,6 +88,7 @@ impl Names {
                 (name, _) if name.starts_with("ARGOCD_") => return found[0].to_owned(),
                 ("COMMIT", Some(directory)) => self.commits.get(directory),
                 ("KEPT", Some(name)) => self.kept.get(name),
+                ("NOW", _) => return with_rest(&now(), argument),
                 ("WORK", _) => return with_rest(&self.own.work, argument),
                 ("WORK2", _) => return with_rest(&self.own.work2, argument),
                 ("NS", _) => return with_rest(&self.own.control, argument),
@@ -100,7 +104,7 @@ impl Names {
         match unknown {
             None => Ok(filled.into_owned()),
             Some(unknown) => Err(format!(
-                "{unknown} stands for nothing: there are $WORK, $WORK2, $NS, $APP, $REPO, $COMMIT(directory committed before), \
+                "{unknown} stands for nothing: there are $WORK, $WORK2, $NS, $APP, $REPO, $NOW, $COMMIT(directory committed before), \
                  $KEPT(name kept before)"
             )),
         }
@@ -167,6 +171,11 @@ impl Names {
             Place::Cluster => None,
         }
     }
+}
+
+/// Gives the time as Kubernetes writes it.
+fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// Puts text in parentheses that is no argument behind a value.

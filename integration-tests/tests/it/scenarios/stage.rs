@@ -33,8 +33,8 @@ pub(super) struct Stage {
     repo: FixtureRepo,
     recorder: Recorder,
     daemon: Daemon,
-    /// What `created` steps have said, which is to hold at the end as well.
-    created: BTreeMap<String, usize>,
+    /// What `count` steps have said, which is to hold at the end as well.
+    counted: BTreeMap<String, usize>,
 }
 
 impl Stage {
@@ -73,7 +73,7 @@ impl Stage {
             recorder,
             names,
             env,
-            created: BTreeMap::new(),
+            counted: BTreeMap::new(),
         }
     }
 
@@ -92,8 +92,8 @@ impl Stage {
 
     /// Checks again what is to hold at the end, and removes what would be in the way of other tests.
     pub(super) async fn end(mut self, steps: usize) {
-        let created = std::mem::take(&mut self.created);
-        if let Err(failure) = self.check_created(&created).await {
+        let counted = std::mem::take(&mut self.counted);
+        if let Err(failure) = self.check_counts(&counted).await {
             self.fail(&format!("scenario {}, after its {steps} steps", self.name), &failure).await;
         }
         let any = object("apiextensions.k8s.io/v1", "CustomResourceDefinition", "", "");
@@ -153,9 +153,9 @@ impl Stage {
                 }
             }
             Step::Order(entries) => self.check_order(&entries).await?,
-            Step::Created(counts) => {
-                self.check_created(&counts).await?;
-                self.created.extend(counts);
+            Step::Count(counts) => {
+                self.check_counts(&counts).await?;
+                self.counted.extend(counts);
             }
         }
         Ok(())
@@ -272,14 +272,7 @@ impl Stage {
     }
 
     async fn check_order(&self, entries: &[String]) -> Result<(), String> {
-        let parsed: Vec<(Change, ObjectRef)> = entries
-            .iter()
-            .map(|entry| {
-                let (change, reference) =
-                    entry.split_once(' ').ok_or_else(|| format!("{entry}: write `created Kind/name`"))?;
-                Ok((Change::read(change)?, self.names.object(reference)?))
-            })
-            .collect::<Result<_, String>>()?;
+        let parsed: Vec<_> = entries.iter().map(|entry| self.entry(entry)).collect::<Result<_, _>>()?;
         let records = self.recorder.wait(|records| in_order(records, &parsed) == parsed.len()).await;
         match in_order(&records, &parsed) {
             all if all == parsed.len() => Ok(()),
@@ -288,19 +281,26 @@ impl Stage {
         }
     }
 
-    async fn check_created(&self, counts: &BTreeMap<String, usize>) -> Result<(), Failure> {
-        for (reference, wanted) in counts {
-            let pattern = self.names.object(reference)?;
+    async fn check_counts(&self, counts: &BTreeMap<String, usize>) -> Result<(), Failure> {
+        for (entry, wanted) in counts {
+            let (change, pattern) = self.entry(entry)?;
             self.recorder.catch_up(self.env.cluster(), &pattern).await;
             let count = |records: &[Record]| {
-                records.iter().filter(|record| record.change == Change::Created && record.is_about(&pattern)).count()
+                records.iter().filter(|record| record.change == change && record.is_about(&pattern)).count()
             };
             let found = count(&self.recorder.wait(|records| count(records) >= *wanted).await);
             if found != *wanted {
-                return Err(format!("{reference} was created {found} times, expected {wanted}").into());
+                return Err(format!("`{entry}` happened {found} times, expected {wanted}").into());
             }
         }
         Ok(())
+    }
+
+    /// Reads a change of an object, such as `created ConfigMap/a`.
+    fn entry(&self, entry: &str) -> Result<(Change, ObjectRef), String> {
+        let (change, reference) =
+            entry.split_once(' ').ok_or_else(|| format!("{entry}: a change is written as `created Kind/name`"))?;
+        Ok((Change::read(change)?, self.names.object(reference)?))
     }
 }
 

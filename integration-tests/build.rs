@@ -1,7 +1,5 @@
 //! Makes a test of every directory below `scenarios/`, so that a scenario needs no Rust.
 
-#![expect(clippy::print_stdout, reason = "this is how a build script talks to cargo")]
-
 use std::fmt::Write as _;
 use std::path::Path;
 

@@ -69,11 +69,10 @@ fn one_matcher(live: &Value, matcher: &str, wanted: &Value, kept: &mut Kept) -> 
         }
         ("$contains", part) => contains(live, part, kept).or_else(|part| fails(&format!("expected to contain {part}"))),
         ("$exists", Value::Bool(true)) if live.is_null() => fails("expected something"),
-        ("$exists", Value::Bool(true)) => Ok(()),
         ("$not", refused) if value_matches(live, refused, &mut kept.clone()).is_ok() => {
             fails(&format!("expected not {refused}"))
         }
-        ("$not", _) => Ok(()),
+        ("$exists", Value::Bool(true)) | ("$not", _) => Ok(()),
         ("$size", Value::Number(wanted)) => match live.as_array().map_or(0, Vec::len) {
             size if Some(size as u64) == wanted.as_u64() => Ok(()),
             _ => fails(&format!("expected a list of {wanted}")),

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use integration_tests::{Cluster, ObjectRef, object};
-use kube::ResourceExt as _;
+use kube::ResourceExt;
+use kube::api::ListParams;
 use kube::runtime::watcher::{self, Event, watcher};
 use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
@@ -68,8 +69,12 @@ impl Record {
     }
 }
 
+/// Tells which objects are recorded.
+type Owns = Arc<dyn Fn(&ObjectRef) -> bool + Send + Sync>;
+
 /// Watches of some kinds; they end when dropped.
 pub(super) struct Recorder {
+    owns: Owns,
     records: Arc<watch::Sender<Vec<Record>>>,
     watching: Vec<AbortHandle>,
 }
@@ -86,21 +91,22 @@ impl Recorder {
     pub(super) async fn start(
         cluster: &Cluster,
         kinds: &[ObjectRef],
-        owns: impl Fn(&ObjectRef) -> bool + Clone + Send + Sync + 'static,
+        owns: impl Fn(&ObjectRef) -> bool + Send + Sync + 'static,
     ) -> Self {
+        let owns: Owns = Arc::new(owns);
         let records = Arc::new(watch::Sender::new(Vec::new()));
         let (mut watching, mut begun) = (Vec::new(), Vec::new());
         for kind in kinds {
             let kind = ObjectRef { namespace: None, ..kind.clone() };
             let (begin, has_begun) = oneshot::channel();
-            let follow = follow(cluster.clone(), kind, owns.clone(), Arc::clone(&records), begin);
+            let follow = follow(cluster.clone(), kind, Arc::clone(&owns), Arc::clone(&records), begin);
             watching.push(tokio::spawn(follow).abort_handle());
             begun.push(has_begun);
         }
         for has_begun in begun {
             has_begun.await.expect("a watch tells that it has begun");
         }
-        Self { records, watching }
+        Self { owns, records, watching }
     }
 
     /// Gives what happened so far, in the API server's order.
@@ -121,12 +127,14 @@ impl Recorder {
 
     /// Waits until everything has been recorded that exists of a kind in a namespace.
     pub(super) async fn catch_up(&self, cluster: &Cluster, kind: &ObjectRef) {
-        let listed = kind.api(cluster.client()).list(&kube::api::ListParams::default()).await;
-        let names: Vec<String> =
-            listed.map(|list| list.items.iter().map(kube::ResourceExt::name_any).collect()).unwrap_or_default();
+        let list = kind.api(cluster.client()).list(&ListParams::default()).await;
+        // A kind that is not served has no objects.
+        let names =
+            list.map(|list| list.items.iter().map(ResourceExt::name_any).collect::<Vec<_>>()).unwrap_or_default();
+        let existing: Vec<ObjectRef> = names.into_iter().map(|name| ObjectRef { name, ..kind.clone() }).collect();
+        let is_known = |records: &[Record], target: &ObjectRef| records.iter().any(|record| record.target == *target);
         self.wait(|records| {
-            let known = |name: &String| records.iter().any(|r| r.target.kind == kind.kind && r.target.name == *name);
-            kind.namespace.is_none() || names.iter().all(known)
+            existing.iter().filter(|target| (self.owns)(target)).all(|target| is_known(records, target))
         })
         .await;
     }
@@ -141,7 +149,7 @@ impl Drop for Recorder {
 async fn follow(
     cluster: Cluster,
     kind: ObjectRef,
-    owns: impl Fn(&ObjectRef) -> bool,
+    owns: Owns,
     records: Arc<watch::Sender<Vec<Record>>>,
     begin: oneshot::Sender<()>,
 ) {
@@ -169,7 +177,7 @@ async fn follow(
 }
 
 impl Seen {
-    fn fold<K: kube::Resource>(&mut self, event: Event<K>, owns: &impl Fn(&ObjectRef) -> bool) -> Vec<Record> {
+    fn fold<K: kube::Resource>(&mut self, event: Event<K>, owns: &Owns) -> Vec<Record> {
         match event {
             Event::Init => self.listed.clear(),
             Event::InitApply(object) => {
@@ -189,7 +197,7 @@ impl Seen {
         Vec::new()
     }
 
-    fn changed<K: kube::Resource>(&mut self, live: &K, owns: &impl Fn(&ObjectRef) -> bool) -> Vec<Record> {
+    fn changed<K: kube::Resource>(&mut self, live: &K, owns: &Owns) -> Vec<Record> {
         let namespace = live.namespace().unwrap_or_default();
         let target = object(&self.kind.api_version, &self.kind.kind, &namespace, &live.name_any());
         let Some(uid) = live.uid().filter(|_| owns(&target)) else { return Vec::new() };

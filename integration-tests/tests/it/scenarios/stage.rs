@@ -55,7 +55,9 @@ impl Stage {
         };
         let problem = |e: String| -> String { panic!("scenario {name}: {e}") };
         let mut own = scenario.kinds.clone();
-        own.iter_mut().for_each(|kind| kind.api_version = names.fill(&kind.api_version).unwrap_or_else(problem));
+        for kind in &mut own {
+            kind.api_version = names.fill(&kind.api_version).unwrap_or_else(problem);
+        }
         names.kinds = own;
         let recorder = start_recorder(&env, &names, scenario).await;
         let mut daemon = env.daemon().variable("DRIFTLESS_SYNC_WAVE_DELAY", "0");

@@ -60,7 +60,7 @@ impl Stage {
         }
         names.kinds = own;
         let recorder = start_recorder(&env, &names, scenario).await;
-        let mut daemon = env.daemon().variable("DRIFTLESS_SYNC_WAVE_DELAY", "0");
+        let mut daemon = env.daemon().flag("--log-level", "debug").variable("DRIFTLESS_SYNC_WAVE_DELAY", "0");
         for (flag, value) in &scenario.daemon.flags {
             daemon = daemon.flag(flag, names.fill(value).unwrap_or_else(problem));
         }

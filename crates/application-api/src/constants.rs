@@ -76,6 +76,11 @@ pub const LINK_ANNOTATION_PREFIX: &str = "link.argocd.argoproj.io/";
 /// Drops links that are found by rule.
 pub const IGNORE_DEFAULT_LINKS_ANNOTATION: &str = "argocd.argoproj.io/ignore-default-links";
 
+/// Applications that have to be ready before this one is synced: `name` or `namespace/name`, separated by commas.
+pub const DEPENDS_ON_ANNOTATION: &str = "driftless.dev/depends-on";
+/// When an Application that this one depends on is ready: a CEL expression over `app`, instead of Synced and Healthy.
+pub const DEPENDS_ON_READY_ANNOTATION: &str = "driftless.dev/depends-on-ready";
+
 /// The label that names an object's application, unless a setting names another.
 pub const INSTANCE_LABEL: &str = "app.kubernetes.io/instance";
 /// The label of all objects of an installation.

@@ -6,6 +6,7 @@
 
 mod auto_sync;
 mod batch;
+mod depends_on;
 mod guard;
 mod heal;
 mod history;
@@ -20,6 +21,7 @@ mod step;
 mod tasks;
 
 pub use auto_sync::{AutoSync, AutoSyncInput, AutoSyncResource, Desired, auto_sync};
+pub use depends_on::{Dependency, ReadyExpression, cycle, dependencies, staleness, unready};
 pub use guard::PruneGuard;
 pub use heal::{HealBackoff, HealState};
 pub use history::with_deployment;

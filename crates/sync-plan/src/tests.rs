@@ -2,6 +2,7 @@
 
 mod auto_sync;
 mod crash;
+mod depends_on;
 mod dry_run;
 mod guard;
 mod heal;

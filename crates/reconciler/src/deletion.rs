@@ -61,6 +61,10 @@ impl State {
             app.wake(at);
             return;
         }
+        if let Some(reason) = self.held_by_dependents(&app.key) {
+            app.reason = Some(reason);
+            return;
+        }
         match (checked.spec, stage) {
             (Some(spec), Stage::Objects(finalizer, propagation)) => {
                 self.cascade(app, application, &spec, finalizer, propagation, now);

@@ -2,7 +2,7 @@
 //!
 //! [`handle`] takes one event in and answers with effects; it never waits, reads a clock or touches the network. The shell performs
 //! the effects and feeds their outcomes back. Files are split by decision: `absorb` takes events in, `pass` orders the
-//! decisions about one Application, `spec`, `desired`, `comparing`, `operate`, `answers`, `plan`, `handover`, `deletion` and `status`
+//! decisions about one Application, `spec`, `desired`, `comparing`, `operate`, `answers`, `plan`, `handover`, `deletion`, `depends_on` and `status`
 //! take them, `sources` says where sources are, `rendering` when they are rendered anew, `resting` spares Applications at rest a pass when only their commit moves on, `repos`, `clusters` and `sweeps` know what is asked of the outside once for all Applications.
 
 mod absorb;
@@ -14,6 +14,7 @@ mod clusters;
 mod comparing;
 mod deletion;
 mod deletion_hooks;
+mod depends_on;
 mod desired;
 mod effect;
 mod event;

@@ -167,6 +167,9 @@ impl State {
             run.state.sync_result = Some(result);
             run.stored = false;
         }
+        if let Some(draft) = self.hold_operation(app) {
+            return Operated::draft(draft);
+        }
         let input = self.plan(app, application, spec);
         let input = match self.preempt(app, application, spec, input, now) {
             Ok(operated) => return operated,

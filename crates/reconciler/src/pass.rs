@@ -83,7 +83,9 @@ impl State {
 
     pub(crate) fn check_spec(&self, application: &Application) -> Checked {
         let settings = self.settings.as_ref().expect("missing() has looked");
-        spec::check(application, &self.projects, settings)
+        let mut checked = spec::check(application, &self.projects, settings);
+        checked.problems.extend(self.dependency_problems(application));
+        checked
     }
 
     fn notice_refresh(&mut self, app: &mut AppState, application: &Application, now: Timestamp) {

@@ -46,9 +46,11 @@ reasons! {
     SelfHealOff { out_of_sync: 2usize };
     SelfHealBackoff { object: "Secret a/b", manager: "kubectl", until: noon().timestamp() };
     PrunesHeld;
+    BlockedByDependencies { dependencies: [LINES.to_owned()] };
     OperationRunning { message: LINES };
     RetryWaiting { attempt: 1i64, at: noon().timestamp(), message: LINES };
     Deleting { message: LINES };
+    DependentsDeleting { dependents: [LINES.to_owned()] };
     DeletionFailed { message: LINES, next_attempt: noon().timestamp() };
     DeletionUnapproved { object: "Secret a/b" };
     FinalizersOfOthers { finalizers: ["example.com/audit".to_owned()] };

@@ -26,13 +26,14 @@ const POD_PHASE: &str = "devcluster/pod";
 
 /// What a scenario runs on.
 pub(super) struct Stage {
+    /// Dropped first: it shows its log, which is in the environment's directory.
+    daemon: Daemon,
     name: String,
     directory: PathBuf,
     env: Environment,
     names: Names,
     repo: FixtureRepo,
     recorder: Recorder,
-    daemon: Daemon,
     /// What `count` steps have said, which is to hold at the end as well.
     counted: BTreeMap<String, usize>,
 }

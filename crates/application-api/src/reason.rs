@@ -132,6 +132,13 @@ pub enum Reason {
     },
     /// Objects would be pruned while the manifests of other Applications, which may render them, are on their way.
     PrunesHeld,
+    /// A sync waits for its time.
+    BlockedByWindow {
+        /// The windows, such as `deny 0 22 * * * for 8h`.
+        windows: Vec<String>,
+        /// When it is looked at again; none when only a change of the project helps.
+        until: Option<Timestamp>,
+    },
     /// A sync waits until the Applications that this one depends on are ready.
     BlockedByDependencies {
         /// The Applications that are not ready, as `namespace/name (why)`.
@@ -290,6 +297,7 @@ impl Reason {
             Self::SelfHealOff { .. } => "SelfHealOff",
             Self::SelfHealBackoff { .. } => "SelfHealBackoff",
             Self::PrunesHeld => "PrunesHeld",
+            Self::BlockedByWindow { .. } => "BlockedByWindow",
             Self::BlockedByDependencies { .. } => "BlockedByDependencies",
             Self::OperationRunning { .. } => "OperationRunning",
             Self::RetryWaiting { .. } => "RetryWaiting",

@@ -40,6 +40,7 @@ mod spec;
 mod state;
 mod status;
 mod sweeps;
+mod windows;
 
 pub use app_key::{AppKey, Ticket};
 pub use effect::{ActingAs, Call, ClusterRequest, DryRun, Effect, Published, Record, Reuse, Severity, Validation};

@@ -167,7 +167,8 @@ impl State {
             run.state.sync_result = Some(result);
             run.stored = false;
         }
-        if let Some(draft) = self.hold_operation(app) {
+        let held = Self::hold_for_window(app, application, spec, now);
+        if let Some(draft) = held.or_else(|| self.hold_operation(app)) {
             return Operated::draft(draft);
         }
         let input = self.plan(app, application, spec);

@@ -163,7 +163,7 @@ impl State {
             return;
         }
         let draft = match self.operate(app, application, spec, now) {
-            Operated::None => self.auto_sync(app, application, &mut findings, now),
+            Operated::None => self.auto_sync(app, (application, spec), &mut findings, now),
             Operated::Draft(draft) => *draft,
             Operated::Busy => return,
         };

@@ -24,7 +24,7 @@ impl State {
     pub(crate) fn auto_sync(
         &mut self,
         app: &mut AppState,
-        application: &Application,
+        (application, spec): (&Application, &Spec),
         findings: &mut Findings,
         now: Timestamp,
     ) -> Draft {
@@ -63,7 +63,8 @@ impl State {
         self.warn_of_fights(app, findings);
         match decision {
             AutoSync::Start(operation) => {
-                if let Some(reason) = self.blocked(app, &operation) {
+                let blocked = Self::blocked_by_window(app, application, spec, &operation, now);
+                if let Some(reason) = blocked.or_else(|| self.blocked(app, &operation)) {
                     app.reason = Some(reason);
                     return Draft::default();
                 }

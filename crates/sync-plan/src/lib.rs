@@ -6,6 +6,7 @@
 
 mod auto_sync;
 mod batch;
+mod cron;
 mod depends_on;
 mod guard;
 mod heal;
@@ -19,6 +20,7 @@ mod record;
 mod retry;
 mod step;
 mod tasks;
+mod windows;
 
 pub use auto_sync::{AutoSync, AutoSyncInput, AutoSyncResource, Desired, auto_sync};
 pub use depends_on::{Dependency, ReadyExpression, cycle, dependencies, staleness, unready};
@@ -37,6 +39,7 @@ pub use record::record;
 pub use retry::{RetryState, begin_retry, complete, retry_state};
 pub use step::step;
 pub use tasks::is_selected;
+pub use windows::{SyncWindows, SyncedBy, WindowBlock, WindowSubject};
 
 #[cfg(test)]
 mod tests;

@@ -16,3 +16,4 @@ mod properties;
 mod prune;
 mod sim;
 mod waves;
+mod windows;

@@ -26,6 +26,7 @@ impl Reason {
             | Self::SelfHealOff { .. }
             | Self::SelfHealBackoff { .. }
             | Self::PrunesHeld
+            | Self::BlockedByWindow { .. }
             | Self::BlockedByDependencies { .. } => self.of_deciding(),
             Self::OperationRunning { .. }
             | Self::RetryWaiting { .. }
@@ -118,6 +119,9 @@ impl Reason {
                 "Objects are no longer rendered here, and it is not sure yet that they are to go: other Applications, which may render them, \
                  are still being read, or the API server does not answer for a group that a chart may ask for."
                     .to_owned()
+            }
+            Self::BlockedByWindow { windows, .. } => {
+                format!("The sync waits for its time, by the sync windows of the project: {}.", windows.join("; "))
             }
             Self::BlockedByDependencies { dependencies } => {
                 ended("The sync is blocked by dependencies", ": ", &dependencies.join(", "))

@@ -46,6 +46,7 @@ reasons! {
     SelfHealOff { out_of_sync: 2usize };
     SelfHealBackoff { object: "Secret a/b", manager: "kubectl", until: noon().timestamp() };
     PrunesHeld;
+    BlockedByWindow { windows: [LINES.to_owned()], until: None };
     BlockedByDependencies { dependencies: [LINES.to_owned()] };
     OperationRunning { message: LINES };
     RetryWaiting { attempt: 1i64, at: noon().timestamp(), message: LINES };

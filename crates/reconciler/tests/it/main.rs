@@ -16,3 +16,4 @@ mod sharing;
 mod sources;
 mod syncing;
 mod why;
+mod windows;

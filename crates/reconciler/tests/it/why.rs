@@ -63,6 +63,7 @@ scenarios! {
     SelfHealOff => self_heal_off;
     SelfHealBackoff => self_heal_backoff;
     PrunesHeld => prunes_held;
+    BlockedByWindow => blocked_by_window;
     BlockedByDependencies => blocked_by_dependencies;
     OperationRunning => || held(|effect| is_call(effect, |call| matches!(call, Call::Apply { .. })));
     RetryWaiting => || refused(json!({"limit": 2, "backoff": {"duration": "20s"}}));
@@ -260,6 +261,24 @@ fn prunes_held() -> Scenario {
     });
     world.commit(&[("web", &[config_map("a", "1")]), ("other", &[config_map("o", "1"), config_map("m", "1")])]);
     Scenario { world, ends: Some(World::release) }
+}
+
+fn blocked_by_window() -> Scenario {
+    let mut world = World::synced("web", &[config_map("a", "1")]);
+    world.edit_project("default", |spec| {
+        spec["syncWindows"] =
+            json!([{"kind": "deny", "schedule": "* * * * *", "duration": "1h", "applications": ["*"]}]);
+    });
+    world.commit(&[("web", &[config_map("a", "2")])]);
+    world.seconds(5);
+    Scenario {
+        world,
+        ends: Some(|world| {
+            world.edit_project("default", |spec| {
+                spec.as_object_mut().unwrap().remove("syncWindows");
+            })
+        }),
+    }
 }
 
 fn blocked_by_dependencies() -> Scenario {

@@ -64,7 +64,7 @@ impl State {
         match decision {
             AutoSync::Start(operation) => {
                 let blocked = Self::blocked_by_window(app, application, spec, &operation, now);
-                if let Some(reason) = blocked.or_else(|| self.blocked(app, &operation)) {
+                if let Some(reason) = blocked.map(|(reason, _)| reason).or_else(|| self.blocked(app, &operation)) {
                     app.reason = Some(reason);
                     return Draft::default();
                 }

@@ -13,14 +13,14 @@ use crate::status::Draft;
 const BLOCKED: &str = "Sync operation blocked by sync window";
 
 impl State {
-    /// Returns why an operation has to wait for its time, if it has to; the Application is looked at again then.
+    /// Returns why an operation has to wait for its time, if it has to, and what it says; the Application is looked at again then.
     pub(crate) fn blocked_by_window(
         app: &mut AppState,
         application: &Application,
         spec: &Spec,
         operation: &Operation,
         now: Timestamp,
-    ) -> Option<Reason> {
+    ) -> Option<(Reason, String)> {
         let windows = &spec.project.windows;
         if windows.is_empty() {
             return None;
@@ -28,8 +28,8 @@ impl State {
         let subject = WindowSubject {
             application: &application.metadata.name,
             namespace: &spec.namespace,
-            server: spec.cluster.as_str(),
-            cluster: &spec.server_name,
+            server: &application.spec.destination.server,
+            cluster: &application.spec.destination.name,
         };
         let by = if operation.initiated_by.automated { SyncedBy::Automation } else { SyncedBy::Person };
         let started_at = app.run.as_ref().map(|run| run.state.started_at.timestamp());
@@ -37,7 +37,8 @@ impl State {
         if let Some(until) = block.until {
             app.wake(until);
         }
-        Some(Reason::BlockedByWindow { windows: block.windows, until: block.until })
+        let message = block.problem.map_or_else(|| BLOCKED.to_owned(), |problem| format!("{BLOCKED}: {problem}"));
+        Some((Reason::BlockedByWindow { windows: block.windows, until: block.until }, message))
     }
 
     /// Holds a running operation while the windows are against it.
@@ -48,11 +49,11 @@ impl State {
         now: Timestamp,
     ) -> Option<Draft> {
         let operation = app.run.as_ref()?.state.operation.clone();
-        let reason = Self::blocked_by_window(app, application, spec, &operation, now)?;
+        let (reason, message) = Self::blocked_by_window(app, application, spec, &operation, now)?;
         app.reason = Some(reason);
         let run = app.run.as_mut()?;
-        if run.state.message != BLOCKED {
-            BLOCKED.clone_into(&mut run.state.message);
+        if run.state.message != message {
+            run.state.message = message;
             run.stored = false;
         }
         Some(Draft { state: (!run.stored).then(|| run.state.clone()), ..Draft::default() })

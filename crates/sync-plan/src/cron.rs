@@ -23,7 +23,7 @@ pub(crate) struct Schedule {
 struct Days {
     of_month: u64,
     of_week: u64,
-    /// Whether either field begins with a star: then both have to fit, else one.
+    /// Whether either field is a star: then both have to fit, else one.
     both: bool,
 }
 
@@ -31,19 +31,12 @@ impl FromStr for Schedule {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let text = match text.trim() {
-            "@yearly" | "@annually" => "0 0 1 1 *",
-            "@monthly" => "0 0 1 * *",
-            "@weekly" => "0 0 * * 0",
-            "@daily" | "@midnight" => "0 0 * * *",
-            "@hourly" => "0 * * * *",
-            text => text,
-        };
         let fields: Vec<&str> = text.split_whitespace().collect();
         let [minute, hour, day, month, weekday] = fields.as_slice() else {
             return Err(format!("`{text}` has {} fields: expected minute, hour, day, month and weekday", fields.len()));
         };
-        let is_star = |field: &str| field.split(',').any(|part| part.starts_with(['*', '?']));
+        // A star with a step is none: it leaves days out.
+        let is_star = |field: &str| field.split(',').any(|part| matches!(part, "*" | "?" | "*/1" | "?/1"));
         Ok(Self {
             minutes: bits(minute, 0, 59, &[])?,
             hours: bits(hour, 0, 23, &[])?,
@@ -119,9 +112,11 @@ fn bits(field: &str, least: u8, most: u8, names: &[&str]) -> Result<u64, String>
         named.or_else(|| text.parse::<u8>().ok()).ok_or_else(error)
     };
     let mut all = 0;
-    for part in field.split(',') {
+    for part in field.split(',').filter(|part| !part.is_empty()) {
         let (range, step) = match part.split_once('/') {
-            Some((range, step)) => (range, Some(step.parse::<u8>().ok().filter(|step| *step > 0).ok_or_else(error)?)),
+            Some((range, step)) => {
+                (range, Some(step.parse::<usize>().ok().filter(|step| *step > 0).ok_or_else(error)?))
+            }
             None => (part, None),
         };
         let (first, last) = match range {
@@ -135,7 +130,7 @@ fn bits(field: &str, least: u8, most: u8, names: &[&str]) -> Result<u64, String>
         if first < least || last > most || first > last {
             return Err(error());
         }
-        all |= (first..=last).step_by(step.unwrap_or(1).into()).fold(0, |bits, value| bits | 1 << value);
+        all |= (first..=last).step_by(step.unwrap_or(1)).fold(0, |bits, value| bits | 1 << value);
     }
-    Ok(all)
+    if all == 0 { Err(error()) } else { Ok(all) }
 }

@@ -15,9 +15,9 @@ pub struct WindowSubject<'a> {
     pub application: &'a str,
     /// Namespace of the destination.
     pub namespace: &'a str,
-    /// Server of the destination.
+    /// Server of the destination, as the Application names it.
     pub server: &'a str,
-    /// Name of the destination's cluster.
+    /// Name of the destination's cluster, as the Application names it.
     pub cluster: &'a str,
 }
 
@@ -35,6 +35,8 @@ pub enum SyncedBy {
 pub struct WindowBlock {
     /// The windows that decide, such as `deny 0 22 * * * for 8h`; or what is wrong with one of them.
     pub windows: Vec<String>,
+    /// What is wrong with a window, if that is why.
+    pub problem: Option<String>,
     /// When it is to be looked at again; none when only a change of the project helps.
     pub until: Option<Timestamp>,
 }
@@ -82,24 +84,29 @@ impl SyncWindows {
         now: Timestamp,
     ) -> Option<WindowBlock> {
         let matching: Vec<&Window> = self.windows.iter().filter(|window| window.is_about(subject)).collect();
-        let deciding = deciding(&matching, by, now)?;
+        let deciding = deciding(&matching, by, now, now)?;
         let may_overrun = deciding.iter().all(|window| window.written.sync_overrun && window.times.is_ok());
-        if may_overrun && started_at.is_some_and(|started_at| self::deciding(&matching, by, started_at).is_none()) {
+        if may_overrun && started_at.is_some_and(|started_at| self::deciding(&matching, by, started_at, now).is_none())
+        {
             return None;
         }
         let changes = matching.iter().filter_map(|window| window.times.as_ref().ok()?.next_change(now));
-        Some(WindowBlock { windows: deciding.iter().map(|window| window.told()).collect(), until: changes.min() })
+        Some(WindowBlock {
+            windows: deciding.iter().map(|window| window.told()).collect(),
+            problem: deciding.iter().find_map(|window| window.times.as_ref().err().cloned()),
+            until: changes.min(),
+        })
     }
 }
 
-/// Returns the windows that forbid a sync at a time; none when it is allowed.
-fn deciding<'a>(matching: &[&'a Window], by: SyncedBy, at: Timestamp) -> Option<Vec<&'a Window>> {
+/// Returns the windows that forbid a sync at a time, by the offsets of their zones at present; none when it is allowed.
+fn deciding<'a>(matching: &[&'a Window], by: SyncedBy, at: Timestamp, now: Timestamp) -> Option<Vec<&'a Window>> {
     let broken: Vec<&Window> = matching.iter().copied().filter(|window| window.times.is_err()).collect();
     if !broken.is_empty() {
         return Some(broken);
     }
     let of = |kind: SyncWindowKind| matching.iter().copied().filter(move |w| w.written.kind == Some(kind.clone()));
-    let is_open = |window: &&Window| window.times.as_ref().is_ok_and(|times| times.is_open(at));
+    let is_open = |window: &&Window| window.times.as_ref().is_ok_and(|times| times.is_open(at, now));
     // A person needs leave from every window that stands in the way.
     let unless_permitted = |windows: Vec<&'a Window>| {
         let permitted = by == SyncedBy::Person && windows.iter().all(|window| window.written.manual_sync);
@@ -172,36 +179,38 @@ impl Times {
         if !matches!(window.kind, Some(SyncWindowKind::Allow | SyncWindowKind::Deny)) {
             return Err("its kind is neither allow nor deny".to_owned());
         }
+        // A number without a unit is none to Go, unless it is 0.
+        let is_bare = window.duration != "0" && window.duration.parse::<i64>().is_ok();
         let duration = parse_duration(&window.duration).map_err(|error| error.to_string())?;
-        if !duration.is_positive() {
-            return Err(format!("its duration {} is not positive", window.duration));
+        if is_bare {
+            return Err(format!("its duration {} has no unit, such as in 90s", window.duration));
         }
         let name = if window.time_zone.is_empty() { "UTC" } else { &window.time_zone };
         let zone = TimeZoneDatabase::bundled().get(name).map_err(|_| format!("there is no time zone {name}"))?;
         Ok(Self { schedule: window.schedule.parse()?, duration, zone })
     }
 
-    /// Tells whether the window is open: it last opened less than its duration ago, by the zone's offset of that moment.
-    fn is_open(&self, at: Timestamp) -> bool {
-        let Some((local, since)) = self.local(at) else { return false };
-        self.schedule.next(since).is_some_and(|opened| opened < local)
+    /// Tells whether the window is open: it last opened less than its duration ago, by the zone's offset at present.
+    ///
+    /// The moment at which it opens counts: the start of an operation is cut to the second.
+    fn is_open(&self, at: Timestamp, now: Timestamp) -> bool {
+        let Some((local, since)) = self.local(at, now) else { return false };
+        self.schedule.next(since).is_some_and(|opened| opened <= local)
     }
 
-    fn local(&self, at: Timestamp) -> Option<(DateTime, DateTime)> {
-        let local = self.zone.to_offset(at).to_datetime(at);
+    fn local(&self, at: Timestamp, now: Timestamp) -> Option<(DateTime, DateTime)> {
+        let local = self.zone.to_offset(now).to_datetime(at);
         Some((local, local.checked_sub(self.duration).ok()?))
     }
 
     /// Returns when the window may open or close next, or its zone's offset changes.
     fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
-        let (local, since) = self.local(now)?;
+        let (local, since) = self.local(now, now)?;
         let offset = self.zone.to_offset(now);
         let opens = self.schedule.next(local);
         let closes = self.schedule.next(since).and_then(|opened| opened.checked_add(self.duration).ok());
-        let local_changes = [opens, closes].into_iter().flatten().filter_map(|change| offset.to_timestamp(change).ok());
-        // It is open only after the moment at which it opens.
-        let later = local_changes.filter_map(|change| change.checked_add(SignedDuration::from_millis(1)).ok());
+        let changes = [opens, closes].into_iter().flatten().filter_map(|change| offset.to_timestamp(change).ok());
         let shift = self.zone.following(now).next().map(|transition| transition.timestamp());
-        later.chain(shift).filter(|change| *change > now).min()
+        changes.chain(shift).filter(|change| *change > now).min()
     }
 }

@@ -47,5 +47,5 @@ fn a_kind_that_was_defined_is_looked_for_soon_however_often_its_definition_chang
         cluster.discovered(Ok(served()), next);
         cluster.await_kind(&AppKey::new("argocd", "web"), next);
     }
-    assert_eq!(looks, [1, 3, 8]);
+    assert_eq!(looks, [1, 3, 4]);
 }

@@ -5,7 +5,8 @@ use kube_object::ObjectKey;
 use reconciler::{AppKey, Effect};
 use serde_json::{Value, json};
 use test_kit::sim::{
-    Fault, Rollouts, World, app_key, application, application_with, config_map, deployment, in_wave, key,
+    Fault, Rollouts, World, app_key, application, application_key, application_with, config_map, deployment, in_wave,
+    key,
 };
 
 const ON: &str = "driftless.dev/depends-on";
@@ -367,7 +368,8 @@ fn applications_that_wait_for_each_other_can_be_deleted() {
     let mut world = chain("c");
     assert!(why(&world, "a").contains("wait for each other"));
     for name in ["a", "b", "c"] {
-        world.delete_application(name);
+        let background = application_api::PropagationPolicy::Background;
+        assert!(world.server.delete(&application_key(&app_key(name)), "", "", background).is_ok());
     }
     world.seconds(30);
     assert_eq!(world.state().applications().len(), 0);

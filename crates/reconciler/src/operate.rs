@@ -172,10 +172,9 @@ impl State {
             return Operated::draft(draft);
         }
         let input = self.plan(app, application, spec);
-        let input = match self.preempt(app, application, spec, input, now) {
-            Ok(operated) => return operated,
-            Err(input) => input,
-        };
+        if let Some(operated) = self.preempt(app, application, spec, &input, now) {
+            return operated;
+        }
         let run = app.run.as_mut().expect("it is there, as the match above has shown");
         let next = step(&input, &run.state, now);
         if next.next != run.state {

@@ -1,7 +1,7 @@
 //! Whether a running operation gives way to a newer commit.
 
-use application_api::Application;
 use application_api::constants::PREEMPT_ANNOTATION;
+use application_api::{Application, SyncOperation};
 use jiff::Timestamp;
 use sync_plan::{SyncInput, give_way, may_give_way, take_down};
 
@@ -18,28 +18,28 @@ impl State {
         app: &mut AppState,
         application: &Application,
         spec: &Spec,
-        input: SyncInput,
+        input: &SyncInput,
         now: Timestamp,
-    ) -> Result<Operated, SyncInput> {
+    ) -> Option<Operated> {
         let newer = newer_revision(app, application);
-        let Some(run) = &mut app.run else { return Err(input) };
+        let run = app.run.as_mut()?;
         if run.gives_way_to.is_none() {
             run.gives_way_to = newer;
         }
-        let Some(newest) = run.gives_way_to.clone() else { return Err(input) };
-        let actions = take_down(&input, &mut run.state, now);
+        let newest = run.gives_way_to.clone()?;
+        let actions = take_down(input, &mut run.state, now);
         run.stored = false;
         if !actions.is_empty() {
-            run.input = Some(input);
+            run.input = Some(input.clone());
             self.act(app, spec, actions, now);
-            return Ok(Operated::Busy);
+            return Some(Operated::Busy);
         }
         run.gives_way_to = None;
         run.last_action_at = None;
         run.preflighted = None;
         run.state = give_way(run.state.clone(), &newest);
         let state = Some(run.state.clone());
-        Ok(Operated::draft(Draft { state, ..Draft::default() }))
+        Some(Operated::draft(Draft { state, ..Draft::default() }))
     }
 }
 
@@ -49,10 +49,10 @@ fn newer_revision(app: &AppState, application: &Application) -> Option<String> {
     let operation = &run.state.operation;
     let asked = application.metadata.annotations.get(PREEMPT_ANNOTATION).is_some_and(|value| value == "true");
     // Who names a revision wants that one.
-    let names_revision = operation.sync.as_ref().is_some_and(|sync| {
-        !operation.initiated_by.automated && !(sync.revision.is_empty() && sync.revisions.is_empty())
-    });
-    if !(asked || operation.retry.refresh) || names_revision || !may_give_way(&run.state) {
+    let names = |sync: &SyncOperation| !sync.revision.is_empty() || !sync.revisions.is_empty();
+    let names_revision = !operation.initiated_by.automated && operation.sync.as_ref().is_some_and(names);
+    let may = asked || operation.retry.refresh;
+    if names_revision || !may || !may_give_way(&run.state) {
         return None;
     }
     let view = app.operation_view.as_ref()?;

@@ -301,7 +301,6 @@ fn row(
         requires_pruning: resource.requires_pruning,
         sync_wave: resource.wave,
         requires_deletion_confirmation: needs_confirmation,
-        ..ResourceStatus::default()
     })
 }
 

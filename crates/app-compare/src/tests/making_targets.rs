@@ -98,6 +98,7 @@ fn a_namespaced_object_needs_a_namespace() {
 
 #[test]
 fn hooks_stand_beside_the_objects_and_skipped_objects_are_left_out() {
+    use HookType::{PostDelete, PostSync, PreDelete, PreSync, Sync, SyncFail};
     let check = |annotations: Value, expected: (usize, &[&[HookType]])| {
         let job = with(named("batch/v1", "Job", "ops"), "/metadata/annotations", annotations.clone());
         let targets = make(&[job], &destination()).unwrap();
@@ -106,7 +107,6 @@ fn hooks_stand_beside_the_objects_and_skipped_objects_are_left_out() {
         let kinds = targets.items.len() + hooks.len();
         assert_eq!(targets.kinds.len(), kinds, "the kinds of hooks are watched as well");
     };
-    use HookType::{PostDelete, PostSync, PreDelete, PreSync, Sync, SyncFail};
     let own = |value: &str| json!({"argocd.argoproj.io/hook": value});
     let helm = |value: &str| json!({"helm.sh/hook": value});
     check(own("PreSync"), (0, &[&[PreSync]]));

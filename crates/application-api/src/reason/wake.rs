@@ -27,7 +27,6 @@ impl Reason {
             }
             Self::PrunesHeld => Wake::Event("the manifests of the other Applications"),
             Self::BlockedByWindow { until: Some(until), .. } => Wake::At("a window to open or close", *until),
-            Self::BlockedByWindow { until: None, .. } => Wake::Event("a change of the project"),
             Self::BlockedByDependencies { .. } => Wake::Event("these Applications to be ready"),
             Self::OperationRunning { .. } => Wake::Event("the operation's objects"),
             Self::Deleting { .. } => Wake::Event("the objects to be gone"),
@@ -41,7 +40,9 @@ impl Reason {
             Self::RetryWaiting { at, .. } => Wake::At("the next attempt", *at),
             Self::ObjectDeleting => Wake::Event("its finalizers to be removed"),
             Self::ObjectKindUnknown { .. } => Wake::Event("the kind's CustomResourceDefinition to be established"),
-            Self::ObjectNotPermitted { .. } => Wake::Event("a change of the project"),
+            Self::ObjectNotPermitted { .. } | Self::BlockedByWindow { until: None, .. } => {
+                Wake::Event("a change of the project")
+            }
             Self::ObjectInvalid { .. } => Wake::Event("another commit"),
             Self::Synced { .. }
             | Self::ObjectSame

@@ -472,7 +472,7 @@ fn stuck_and_repaired(change: impl FnOnce(&mut Value)) -> World {
 fn a_newer_commit_takes_over_where_it_may() {
     for change in
         [(|app| app["metadata"]["annotations"] = json!({"driftless.dev/preempt": "true"})) as fn(&mut Value), |app| {
-            app["spec"]["syncPolicy"]["retry"] = json!({"limit": 1, "refresh": true})
+            app["spec"]["syncPolicy"]["retry"] = json!({"limit": 1, "refresh": true});
         }]
     {
         let world = stuck_and_repaired(change);

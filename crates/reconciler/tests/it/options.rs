@@ -141,14 +141,12 @@ fn a_webhook_that_the_same_sync_serves_is_waited_for() {
     let mut world = World::new();
     world.git.commit(&[("web", &[config_map("a", "1"), deployment("webhook", 1)])]);
     world.server.create(application_with("web", |app| app["spec"]["syncPolicy"]["retry"] = json!({"limit": 0})));
-    let refuse = || -> Box<dyn FnMut(&Effect) -> Option<Fault>> {
-        Box::new(|effect| {
-            let is_map = matches!(effect, Effect::Request { request, .. } if request.key.kind == "ConfigMap" && matches!(request.call, Call::Apply { .. }));
-            let message = "Internal error occurred: failed calling webhook \"w.example.com\": connection refused";
-            is_map.then(|| Fault::Refused(error(500, "InternalError", message)))
-        })
+    let refuse = |effect: &Effect| {
+        let is_map = matches!(effect, Effect::Request { request, .. } if request.key.kind == "ConfigMap" && matches!(request.call, Call::Apply { .. }));
+        let message = "Internal error occurred: failed calling webhook \"w.example.com\": connection refused";
+        is_map.then(|| Fault::Refused(error(500, "InternalError", message)))
     };
-    world.faults = refuse();
+    world.faults = Box::new(refuse);
     world.start();
     world.seconds(20);
     // What comes after it in the order of kinds is applied all the same.
@@ -162,7 +160,7 @@ fn a_webhook_that_the_same_sync_serves_is_waited_for() {
     world.seconds(5);
     world.assert_well("web");
     // Not for ever.
-    world.faults = refuse();
+    world.faults = Box::new(refuse);
     world.commit(&[("web", &[config_map("a", "2"), deployment("webhook", 1)])]);
     world.seconds(100);
     assert_eq!(world.phase("web"), Some(application_api::OperationPhase::Failed));

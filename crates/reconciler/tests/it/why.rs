@@ -276,7 +276,7 @@ fn blocked_by_window() -> Scenario {
         ends: Some(|world| {
             world.edit_project("default", |spec| {
                 spec.as_object_mut().unwrap().remove("syncWindows");
-            })
+            });
         }),
     }
 }

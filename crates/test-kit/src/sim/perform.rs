@@ -176,8 +176,9 @@ pub(super) fn line(effect: &Effect) -> Option<String> {
             let key = &request.key;
             let call = match &request.call {
                 Call::Apply { .. } => "apply".to_owned(),
-                Call::DryRun { .. } | Call::Delete { dry_run: DryRun::Yes, .. } => "try".to_owned(),
-                Call::Replace { dry_run: DryRun::Yes, .. } => "try".to_owned(),
+                Call::DryRun { .. }
+                | Call::Delete { dry_run: DryRun::Yes, .. }
+                | Call::Replace { dry_run: DryRun::Yes, .. } => "try".to_owned(),
                 Call::Replace { .. } => "replace".to_owned(),
                 Call::MergePatch(_) => "patch".to_owned(),
                 Call::Get => "get".to_owned(),

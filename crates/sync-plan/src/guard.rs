@@ -39,7 +39,7 @@ impl PruneGuard {
             return None;
         }
         let why = match too_many {
-            Some(most) => format!("driftless.dev/max-prune allows {}", most),
+            Some(most) => format!("driftless.dev/max-prune allows {most}"),
             None => "their kinds need it".to_owned(),
         };
         // What needs approval by its kind is named first.

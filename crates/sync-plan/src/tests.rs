@@ -2,6 +2,7 @@
 
 mod auto_sync;
 mod crash;
+mod draws;
 mod dry_run;
 mod guard;
 mod heal;

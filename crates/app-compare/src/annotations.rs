@@ -92,6 +92,14 @@ pub(crate) fn hook_deletion(object: &Object) -> HookDeletion {
     HookDeletion { before_creation, succeeded, failed }
 }
 
+/// Returns when an object runs as a hook and when it is deleted, if it is one.
+pub fn hook_of(object: &Object) -> Option<(Vec<HookType>, HookDeletion)> {
+    match part(object) {
+        Part::Hook(types) => Some((types, hook_deletion(object))),
+        Part::Managed | Part::Ignored => None,
+    }
+}
+
 fn words<'a>(object: &'a Object, annotation: &str) -> impl Iterator<Item = &'a str> + use<'a> {
     let text = object.annotation(annotation).unwrap_or_default();
     text.split(',').map(str::trim).filter(|word| !word.is_empty())

@@ -20,6 +20,7 @@ mod types;
 #[cfg(test)]
 mod tests;
 
+pub use annotations::hook_of;
 pub use answer::dry_run_answer;
 pub use claims::{Claims, Standing};
 pub use compare::compare;

@@ -76,6 +76,11 @@ pub const LINK_ANNOTATION_PREFIX: &str = "link.argocd.argoproj.io/";
 /// Drops links that are found by rule.
 pub const IGNORE_DEFAULT_LINKS_ANNOTATION: &str = "argocd.argoproj.io/ignore-default-links";
 
+/// Applications that have to be ready before this one is synced: `name` or `namespace/name`, separated by commas.
+pub const DEPENDS_ON_ANNOTATION: &str = "driftless.dev/depends-on";
+/// When an Application that this one depends on is ready: a CEL expression over `app`, instead of Synced and Healthy.
+pub const DEPENDS_ON_READY_ANNOTATION: &str = "driftless.dev/depends-on-ready";
+
 /// The label that names an object's application, unless a setting names another.
 pub const INSTANCE_LABEL: &str = "app.kubernetes.io/instance";
 /// The label of all objects of an installation.
@@ -106,6 +111,8 @@ pub const HOOK_FINALIZER: &str = "argocd.argoproj.io/hook-finalizer";
 pub const HOOK_RUN_ANNOTATION: &str = "driftless.dev/hook-run";
 /// Has a phase tried out by the API server before its first change: `true`; ours.
 pub const PREFLIGHT_ANNOTATION: &str = "driftless.dev/preflight";
+/// Has a newer commit take over from an operation that waits for health or a hook: `true`; ours.
+pub const PREEMPT_ANNOTATION: &str = "driftless.dev/preempt";
 /// The most objects that a sync deletes without asking, a number or a percentage, on an Application or AppProject; ours.
 pub const MAX_PRUNE_ANNOTATION: &str = "driftless.dev/max-prune";
 /// Kinds whose objects a sync never deletes without asking, on an Application or AppProject; ours.

@@ -132,6 +132,18 @@ pub enum Reason {
     },
     /// Objects would be pruned while the manifests of other Applications, which may render them, are on their way.
     PrunesHeld,
+    /// A sync waits for its time.
+    BlockedByWindow {
+        /// The windows, such as `deny 0 22 * * * for 8h`.
+        windows: Vec<String>,
+        /// When it is looked at again; none when only a change of the project helps.
+        until: Option<Timestamp>,
+    },
+    /// A sync waits until the Applications that this one depends on are ready.
+    BlockedByDependencies {
+        /// The Applications that are not ready, as `namespace/name (why)`.
+        dependencies: Vec<String>,
+    },
     /// An operation runs.
     OperationRunning {
         /// Its message.
@@ -150,6 +162,11 @@ pub enum Reason {
     Deleting {
         /// What is waited for.
         message: String,
+    },
+    /// The Application is being deleted, and so are Applications that depend on it: they go first.
+    DependentsDeleting {
+        /// Those Applications, as `namespace/name`.
+        dependents: Vec<String>,
     },
     /// Deleting the Application's objects failed.
     DeletionFailed {
@@ -280,9 +297,12 @@ impl Reason {
             Self::SelfHealOff { .. } => "SelfHealOff",
             Self::SelfHealBackoff { .. } => "SelfHealBackoff",
             Self::PrunesHeld => "PrunesHeld",
+            Self::BlockedByWindow { .. } => "BlockedByWindow",
+            Self::BlockedByDependencies { .. } => "BlockedByDependencies",
             Self::OperationRunning { .. } => "OperationRunning",
             Self::RetryWaiting { .. } => "RetryWaiting",
             Self::Deleting { .. } => "Deleting",
+            Self::DependentsDeleting { .. } => "DependentsDeleting",
             Self::DeletionFailed { .. } => "DeletionFailed",
             Self::DeletionUnapproved { .. } => "DeletionUnapproved",
             Self::FinalizersOfOthers { .. } => "FinalizersOfOthers",

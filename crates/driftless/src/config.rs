@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::Context;
+use application_api::{MaxPrune, PrunedKind};
 use clap::Args;
 use git_source::LocalAddresses;
 use serde::Deserialize;
@@ -34,6 +35,12 @@ pub(crate) struct Settings {
     /// How often Git is asked for new commits; 0 never asks [default: 120s].
     #[arg(long, env = "DRIFTLESS_RECONCILIATION_TIMEOUT", hide_env_values = true, value_name = "D")]
     pub(crate) reconciliation_timeout: Option<Interval>,
+    /// The most objects that a sync deletes without asking: a number, or a percentage of the application's [default: any number].
+    #[arg(long, env = "DRIFTLESS_MAX_PRUNE", hide_env_values = true, value_name = "LIMIT")]
+    pub(crate) max_prune: Option<PruneLimit>,
+    /// Kinds, separated by commas, of which a sync deletes no object without asking, such as Namespace,PersistentVolumeClaim.
+    #[arg(long, env = "DRIFTLESS_PRUNE_APPROVAL_KINDS", hide_env_values = true, value_name = "KINDS")]
+    pub(crate) prune_approval_kinds: Option<PruneKinds>,
     /// Form of log lines: text or json [default: text on a terminal, else json].
     #[arg(long, env = "DRIFTLESS_LOG_FORMAT", hide_env_values = true, value_name = "FORMAT")]
     pub(crate) log_format: Option<LogForm>,
@@ -74,6 +81,8 @@ impl Settings {
             http_listen: self.http_listen.or(lower.http_listen),
             metrics_listen: self.metrics_listen.or(lower.metrics_listen),
             reconciliation_timeout: self.reconciliation_timeout.or(lower.reconciliation_timeout),
+            max_prune: self.max_prune.or(lower.max_prune),
+            prune_approval_kinds: self.prune_approval_kinds.or(lower.prune_approval_kinds),
             log_format: self.log_format.or(lower.log_format),
             log_level: self.log_level.or(lower.log_level),
             render_worker: self.render_worker.or(lower.render_worker),
@@ -94,6 +103,9 @@ pub(crate) struct ControllerConfig {
     pub(crate) metrics_listen: SocketAddr,
     /// None leaves it to argocd-cm, and then to the default.
     pub(crate) reconciliation_timeout: Option<Duration>,
+    /// None is no limit.
+    pub(crate) max_prune: Option<MaxPrune>,
+    pub(crate) prune_approval_kinds: String,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
     pub(crate) render_worker: PathBuf,
@@ -116,6 +128,8 @@ impl ControllerConfig {
             http_listen: address(settings.http_listen, Ipv4Addr::LOCALHOST, 8080),
             metrics_listen: address(settings.metrics_listen, Ipv4Addr::UNSPECIFIED, 8082),
             reconciliation_timeout: settings.reconciliation_timeout.map(|Interval(interval)| interval),
+            max_prune: settings.max_prune.map(|PruneLimit(limit)| limit),
+            prune_approval_kinds: settings.prune_approval_kinds.map(|PruneKinds(kinds)| kinds).unwrap_or_default(),
             log_format: settings.log_format.map_or_else(LogFormat::for_stderr, |LogForm(format)| format),
             log_level: settings.log_level.unwrap_or_else(|| "info".to_owned()),
             render_worker: settings.render_worker.unwrap_or_else(default_render_worker),
@@ -205,6 +219,52 @@ impl FromStr for Interval {
         Duration::try_from(duration)
             .map(Self)
             .map_err(|_| format!("`{text}` is negative; expected a duration such as 90s"))
+    }
+}
+
+/// The most objects that a sync deletes without asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "NumberOrText")]
+pub(crate) struct PruneLimit(pub(crate) MaxPrune);
+
+impl FromStr for PruneLimit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        MaxPrune::parse(text).map(Self).map_err(|error| error.to_string())
+    }
+}
+
+impl TryFrom<NumberOrText> for PruneLimit {
+    type Error = String;
+
+    fn try_from(value: NumberOrText) -> Result<Self, Self::Error> {
+        match value {
+            NumberOrText::Number(number) => number.to_string().parse(),
+            NumberOrText::Text(text) => text.parse(),
+        }
+    }
+}
+
+/// Kinds of which a sync deletes no object without asking, as they are written.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct PruneKinds(pub(crate) String);
+
+impl FromStr for PruneKinds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        PrunedKind::parse_list(text).map_err(|error| error.to_string())?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for PruneKinds {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
     }
 }
 

@@ -120,6 +120,10 @@ fn layers_of(config: &ControllerConfig) -> Layers {
         // In nanoseconds, so that no digit is lost.
         flags.insert("reconciliation-timeout".to_owned(), format!("{}ns", interval.as_nanos()));
     }
+    flags.extend(config.max_prune.map(|limit| ("max-prune".to_owned(), limit.to_string())));
+    if !config.prune_approval_kinds.is_empty() {
+        flags.insert("prune-approval-kinds".to_owned(), config.prune_approval_kinds.clone());
+    }
     let environment = std::env::vars().filter(|(name, _)| name.starts_with("DRIFTLESS_")).collect();
     Layers { flags, environment, ..Layers::default() }
 }

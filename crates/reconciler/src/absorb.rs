@@ -257,6 +257,7 @@ impl State {
                 self.apps.insert(key.clone(), Box::new(AppState::new(key.clone(), &control, object, kept)));
             }
         }
+        self.note_dependencies(&key);
         self.dirty.insert(key);
     }
 
@@ -293,7 +294,9 @@ impl State {
             return;
         }
         let Some(app) = self.apps.remove(key) else { return };
+        self.let_hooks_go(&app);
         self.forget_timer(&app);
+        self.forget_dependencies(key);
         self.repos.hold(key, std::collections::BTreeSet::new());
         self.repos.want(key, &std::collections::BTreeSet::new(), now);
         self.cluster.forget(key, now);
@@ -358,6 +361,7 @@ impl State {
                 _ => app.write_failed(&error, now),
             },
         }
+        self.note_dependencies(key);
         self.dirty.insert(key.clone());
     }
 
@@ -371,6 +375,7 @@ impl State {
                     app.make_stale();
                 }
                 app.forget_run_if_changed();
+                self.note_dependencies(key);
                 self.dirty.insert(key.clone());
             }
             Ok(None) => {

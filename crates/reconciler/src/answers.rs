@@ -1,14 +1,19 @@
 //! What the answers to an operation's requests mean: done, sent once more, read again, or failed.
 
 use application_api::PropagationPolicy;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube_object::{ErrorClass, Object};
 use object_diff::AfterApply;
-use sync_plan::{ActionOutcome, ActionResult, ApplyHow, ClusterAction, RunMode, record, tried_phase};
+use sync_plan::{ActionOutcome, ActionResult, ApplyHow, ClusterAction, Postponed, RunMode, record, tried_phase};
 
 use crate::app::{AppState, PendingAction, Sent};
 use crate::state::State;
 use crate::{Answer, Effect, Ticket};
+
+/// How long a write is tried again for which the API server cannot call a webhook.
+const WEBHOOK_DEADLINE: SignedDuration = SignedDuration::from_secs(60);
+/// Wait between these tries.
+const WEBHOOK_WAIT: SignedDuration = SignedDuration::from_secs(2);
 
 impl State {
     /// Takes in the answer to a request of an operation; gives it back when it belongs to something else.
@@ -81,6 +86,7 @@ impl State {
             Answer::Failed(error) if pending.sent == Sent::Trial && error.reason == "AlreadyExists" => {
                 self.resend(app, pending, Sent::Delete, None)
             }
+            Answer::Failed(error) if postpones(app, pending, &error, now) => Some(ActionResult::Stale),
             Answer::NotFound(error) | Answer::Failed(error) => self.failed(app, pending, &error),
         }
     }
@@ -220,6 +226,24 @@ pub(crate) fn deletion(uid: &str, resource_version: &str) -> crate::Call {
 /// Tells whether an action takes something away, so that it is done when the object is not there.
 fn takes_away(action: &ClusterAction) -> bool {
     matches!(action, ClusterAction::Prune { .. } | ClusterAction::DeleteHook { .. } | ClusterAction::ReleaseHook { .. })
+}
+
+/// Notes that the API server could not call a webhook for an object, which is then tried again for a while: the webhook may be
+/// served by what the same sync deploys.
+fn postpones(app: &mut AppState, pending: &PendingAction, error: &kube_object::ApiError, now: Timestamp) -> bool {
+    let writes = matches!(pending.action, ClusterAction::Apply { .. } | ClusterAction::RunHook { .. });
+    let is_webhook = error.code == 500 && error.message.contains("failed calling webhook");
+    let Some(run) = app.run.as_mut().filter(|_| writes && is_webhook && pending.action.mode() == RunMode::Real) else {
+        return false;
+    };
+    let key = pending.action.key().clone();
+    let since = run.postponed.get(&key).map_or(now, |(since, _)| *since);
+    if now >= since + WEBHOOK_DEADLINE {
+        return false;
+    }
+    let postponed = Postponed { until: now + WEBHOOK_WAIT, message: error.message.clone() };
+    run.postponed.insert(key, (since, postponed));
+    true
 }
 
 /// Says what a refused dry run means: before a phase only a rejection of the object itself counts.

@@ -7,7 +7,7 @@ use app_compare::{Comparison, ManagedNamespace, Target, Targets};
 use application_api::{OperationState, Reason, SourceSet, SourceType};
 use jiff::Timestamp;
 use kube_object::{CompactObject, Digest, Gvk, InstanceName, Object, ObjectKey, RenderedManifests, Stability};
-use sync_plan::{ActionOutcome, ClusterAction, HealState, SyncInput};
+use sync_plan::{ActionOutcome, ClusterAction, HealState, Postponed, SyncInput};
 
 use crate::reading::Reading;
 use crate::{AppKey, RenderContext, RenderFailure, Reuse, Ticket};
@@ -143,6 +143,10 @@ pub(crate) struct Run {
     pub(crate) last_action_at: Option<Timestamp>,
     /// The last phase that was tried out before its first change.
     pub(crate) preflighted: Option<u8>,
+    /// Objects for which the API server could not call a webhook: since when, until when they are left alone, and what it said.
+    pub(crate) postponed: HashMap<ObjectKey, (Timestamp, Postponed)>,
+    /// The revision that it gives way to, as soon as its hooks are down.
+    pub(crate) gives_way_to: Option<String>,
 }
 
 /// One action of an operation that is not answered yet.
@@ -198,6 +202,8 @@ pub(crate) struct Deletion {
     /// Deletes that were sent, with the resourceVersion they were about: not sent again for the same.
     pub(crate) sent: HashMap<ObjectKey, String>,
     pub(crate) error: Option<String>,
+    /// The first object that finalizers of others hold, and since when.
+    pub(crate) held_since: Option<(ObjectKey, Timestamp)>,
     pub(crate) failures: u32,
     pub(crate) retry_at: Option<Timestamp>,
 }
@@ -303,6 +309,11 @@ fn knows_no_objects(status: &application_api::ApplicationStatus) -> bool {
 }
 
 impl Run {
+    /// Returns until when an object is left alone, if the API server could not call a webhook for it.
+    pub(crate) fn postponed(&self, key: &ObjectKey) -> Option<Postponed> {
+        self.postponed.get(key).map(|(_, postponed)| postponed.clone())
+    }
+
     /// Tells whether the write that ends an attempt did not come through: nothing goes on before it is stored.
     pub(crate) fn awaits_its_end(&self) -> bool {
         self.state.finished_at.is_some() && !self.stored
@@ -317,6 +328,8 @@ impl Run {
             input: None,
             last_action_at: None,
             preflighted: None,
+            postponed: HashMap::new(),
+            gives_way_to: None,
         }
     }
 }

@@ -97,6 +97,8 @@ impl Cluster {
     /// lag behind.
     pub(crate) fn discover_defined(&mut self, now: Timestamp) {
         self.discovery.settling = SETTLING;
+        // What was asked before says nothing about the new kind.
+        self.discovery.waits = 0;
         self.discover(now);
     }
 
@@ -142,10 +144,11 @@ impl Cluster {
         now: Timestamp,
     ) -> BTreeSet<AppKey> {
         let woken = self.take_discovered(result, now);
-        if self.discovery.settling > 0 && self.discovery.next.is_none() {
-            let wait = DISCOVERY_WAITS[SETTLING - self.discovery.settling];
+        if self.discovery.settling > 0 {
+            let soon = now + SignedDuration::from_secs(DISCOVERY_WAITS[SETTLING - self.discovery.settling]);
             self.discovery.settling -= 1;
-            self.discovery.next = Some(now + SignedDuration::from_secs(wait));
+            // Several changes of a definition in a row make other waits long.
+            self.discovery.next = Some(self.discovery.next.map_or(soon, |next| next.min(soon)));
         }
         woken
     }

@@ -4,11 +4,12 @@ use application_api::constants as names;
 use application_api::{Application, ConditionType, OperationPhase, PropagationPolicy, Reason, RemovalOption};
 use jiff::{SignedDuration, Timestamp};
 use kube_object::{ErrorClass, Gvk, Object, ObjectKey, Scope};
-use live_state::{Detail, TrackingOf};
+use live_state::{Detail, LiveObject, TrackingOf};
 use serde_json::json;
 
 use crate::app::AppState;
 use crate::comparing::recorded_kinds;
+use crate::deletion_hooks::{DeletionHook, HookStage, stage_of};
 use crate::handover::Hold;
 use crate::reading::Facts;
 use crate::records;
@@ -16,17 +17,20 @@ use crate::spec::{Checked, Spec};
 use crate::state::State;
 use crate::status::{Draft, Findings};
 use crate::sweeps::Swept;
-use crate::{ActingAs, Answer, Call, ClusterRequest, DryRun, Effect, Ticket};
+use crate::{Answer, Call, ClusterRequest, DryRun, Effect, Ticket};
 
 const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(1);
+/// How long finalizers of others may hold an object before a condition names them.
+const TOLD_AFTER: SignedDuration = SignedDuration::from_secs(30);
 
 /// One object that is still there.
-struct Remaining {
+pub(crate) struct Remaining {
     key: ObjectKey,
     gvk: Gvk,
     uid: String,
     resource_version: String,
     deleting: bool,
+    finalizers: Vec<String>,
     wave: i64,
     needs_approval: bool,
 }
@@ -42,7 +46,7 @@ impl State {
         if app.run.as_ref().is_some_and(|run| !run.waiting.is_empty()) || !app.deletion.waiting.is_empty() {
             return;
         }
-        let Some((finalizer, propagation)) = cascade(application) else {
+        let Some(stage) = stage(application) else {
             app.reason = Some(Reason::FinalizersOfOthers { finalizers: application.metadata.finalizers.clone() });
             return;
         };
@@ -57,9 +61,16 @@ impl State {
             app.wake(at);
             return;
         }
-        match checked.spec {
-            Some(spec) => self.cascade(app, application, &spec, finalizer, propagation, now),
-            None => self.deletion_failed(app, application, &checked.problems.join("; "), now),
+        if let Some(reason) = self.held_by_dependents(&app.key) {
+            app.reason = Some(reason);
+            return;
+        }
+        match (checked.spec, stage) {
+            (Some(spec), Stage::Objects(finalizer, propagation)) => {
+                self.cascade(app, application, &spec, finalizer, propagation, now);
+            }
+            (Some(spec), Stage::Hooks(stage)) => self.hook_stage(app, application, &spec, stage, now),
+            (None, _) => self.deletion_failed(app, application, &checked.problems.join("; "), now),
         }
     }
 
@@ -84,7 +95,13 @@ impl State {
             return;
         }
         if let Some(unapproved) = remaining.iter().find(|object| object.needs_approval) {
-            app.reason = Some(Reason::DeletionUnapproved { object: unapproved.key.to_string() });
+            let object = unapproved.key.to_string();
+            let message = format!(
+                "{object} may only be deleted when somebody says so: annotate the Application with {}: <RFC 3339 time>",
+                names::DELETION_APPROVED_ANNOTATION
+            );
+            app.reason = Some(Reason::DeletionUnapproved { object });
+            self.tell_of_deletion(app, application, &message, now);
             return;
         }
         let wave = remaining.iter().map(|object| object.wave).max().unwrap_or(0);
@@ -98,11 +115,57 @@ impl State {
         };
         app.reason = Some(Reason::Deleting { message });
         // Objects of a lower wave wait until everything above them is gone.
-        for object in remaining.iter().filter(|object| object.wave == wave && !object.deleting) {
-            if app.deletion.sent.get(&object.key) != Some(&object.resource_version) {
+        for object in remaining.iter().filter(|object| object.wave == wave) {
+            let is_sent = app.deletion.sent.get(&object.key) == Some(&object.resource_version);
+            if !is_sent && !self.let_go(app, &object.key) && !object.deleting {
                 self.delete_object(app, object, propagation);
             }
         }
+        self.tell_what_holds(app, application, &remaining, now);
+    }
+
+    /// Tells in a condition which objects are not gone long after they were deleted, and what holds them.
+    fn tell_what_holds(
+        &mut self,
+        app: &mut AppState,
+        application: &Application,
+        remaining: &[Remaining],
+        now: Timestamp,
+    ) {
+        let deleting = remaining.iter().filter(|object| object.deleting);
+        let held: Vec<&Remaining> = deleting.filter(|object| !object.finalizers.is_empty()).collect();
+        let Some(first) = held.first() else {
+            app.deletion.held_since = None;
+            return;
+        };
+        let (key, since) = app.deletion.held_since.take().unwrap_or_else(|| (first.key.clone(), now));
+        let since = if key == first.key { since } else { now };
+        app.deletion.held_since = Some((first.key.clone(), since));
+        if now < since + TOLD_AFTER {
+            app.wake(since + TOLD_AFTER);
+            return;
+        }
+        let more = match held.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more object(s)"),
+        };
+        let message = format!(
+            "{}{more} cannot go before these finalizers are removed: {}",
+            first.key,
+            first.finalizers.join(", ")
+        );
+        self.tell_of_deletion(app, application, &message, now);
+    }
+
+    /// Writes a condition about what a deletion waits for, once.
+    fn tell_of_deletion(&mut self, app: &mut AppState, application: &Application, message: &str, now: Timestamp) {
+        if app.deletion.error.as_deref() == Some(message) || app.write.is_some() {
+            return;
+        }
+        app.deletion.error = Some(message.to_owned());
+        let mut findings = Findings { keep_sync: true, ..Findings::default() };
+        findings.conditions.insert((ConditionType::DeletionError, message.to_owned()));
+        self.write_status(app, application, &findings, Draft::default(), now);
     }
 
     /// Finds what is left of the Application's objects; a reason while that is not known for certain.
@@ -137,13 +200,10 @@ impl State {
                 continue;
             }
             remaining.push(Remaining {
-                gvk: Gvk::from_api_version(&live.api_version, &key.kind),
-                uid: live.uid.to_string(),
-                resource_version: live.resource_version.to_string(),
-                deleting: live.is_deleting,
                 wave: object.as_ref().map_or(0, wave_of),
                 needs_approval: rule == Some(RemovalOption::Confirm) && !is_approved,
-                key,
+                finalizers: object.as_ref().map(crate::hooks::finalizers).unwrap_or_default(),
+                ..Remaining::of(&key, live)
             });
         }
         let hold = if remaining.is_empty() { Hold::No } else { self.hold_deletes(app) };
@@ -167,7 +227,12 @@ impl State {
     }
 
     /// Has all kinds searched and listed that the Application may have objects of; answers with those that cannot be.
-    fn search(&mut self, app: &mut AppState, application: &Application, now: Timestamp) -> Result<Vec<String>, Reason> {
+    pub(crate) fn search(
+        &mut self,
+        app: &mut AppState,
+        application: &Application,
+        now: Timestamp,
+    ) -> Result<Vec<String>, Reason> {
         let Swept::Done { kinds, failed } = self.cluster.swept(&app.key, &app.instance, now) else {
             return Err(Reason::Sweeping);
         };
@@ -194,26 +259,24 @@ impl State {
             })
     }
 
-    fn delete_object(&mut self, app: &mut AppState, object: &Remaining, propagation: PropagationPolicy) {
-        let Some(served) = &self.cluster.served else { return };
-        let Some(resource) = served.get(&object.gvk).or_else(|| served.preferred(&object.gvk.group_kind())) else {
-            return;
+    pub(crate) fn delete_object(&mut self, app: &mut AppState, object: &Remaining, propagation: PropagationPolicy) {
+        let call = Call::Delete {
+            uid: object.uid.clone(),
+            resource_version: object.resource_version.clone(),
+            propagation,
+            dry_run: DryRun::No,
         };
-        let request = ClusterRequest {
-            cluster: object.key.cluster.clone(),
-            resource: resource.clone(),
-            key: object.key.clone(),
-            acting_as: ActingAs::Daemon,
-            call: Call::Delete {
-                uid: object.uid.clone(),
-                resource_version: object.resource_version.clone(),
-                propagation,
-                dry_run: DryRun::No,
-            },
-        };
+        if let Some(request) = self.request(&object.key, &object.gvk, call) {
+            self.send_for_deletion(app, &object.key, request);
+        }
+    }
+
+    /// Sends a request of a deletion, which the next look waits for.
+    pub(crate) fn send_for_deletion(&mut self, app: &mut AppState, key: &ObjectKey, request: ClusterRequest) {
         let ticket = self.ticket();
-        app.deletion.waiting.insert(ticket, object.key.clone());
-        app.deletion.sent.insert(object.key.clone(), object.resource_version.clone());
+        let version = self.live.get(key).map(|live| live.resource_version.to_string()).unwrap_or_default();
+        app.deletion.waiting.insert(ticket, key.clone());
+        app.deletion.sent.insert(key.clone(), version);
         self.effects.push(Effect::Request { app: app.key.clone(), ticket, request: Box::new(request) });
     }
 
@@ -253,7 +316,13 @@ impl State {
         None
     }
 
-    fn deletion_failed(&mut self, app: &mut AppState, application: &Application, message: &str, now: Timestamp) {
+    pub(crate) fn deletion_failed(
+        &mut self,
+        app: &mut AppState,
+        application: &Application,
+        message: &str,
+        now: Timestamp,
+    ) {
         app.deletion.failures += 1;
         let wait = FIRST_WAIT * (1 << app.deletion.failures.min(6));
         app.deletion.retry_at = Some(now + wait);
@@ -269,10 +338,11 @@ impl State {
         self.write_status(app, application, &findings, draft, now);
     }
 
-    fn remove_finalizer(&mut self, app: &mut AppState, application: &Application, finalizer: &str) {
+    pub(crate) fn remove_finalizer(&mut self, app: &mut AppState, application: &Application, finalizer: &str) {
         let kept: Vec<&String> = application.metadata.finalizers.iter().filter(|own| *own != finalizer).collect();
         let patch = json!({ "metadata": { "resourceVersion": app.resource_version, "finalizers": kept } });
-        app.reason = Some(Reason::Deleting { message: "its objects are gone".to_owned() });
+        app.deletion.failures = 0;
+        app.reason = Some(Reason::Deleting { message: format!("{finalizer} is done") });
         self.send_write(app, patch, None, Vec::new());
     }
 
@@ -295,6 +365,39 @@ impl State {
             state.operation.retry.limit = None;
         }
         self.end_operation(app, &application, OperationPhase::Failed, message, now)
+    }
+}
+
+/// What comes next in a deletion.
+enum Stage {
+    /// Hooks run, or are cleaned up after.
+    Hooks(HookStage),
+    /// Objects go, and then this finalizer.
+    Objects(&'static str, PropagationPolicy),
+}
+
+/// Returns the stage that an Application's deletion is in; none when only others hold it.
+fn stage(application: &Application) -> Option<Stage> {
+    use DeletionHook::{After, Before};
+    use HookStage::{CleanUp, Run};
+    stage_of(application, &[Run(Before)])
+        .map(Stage::Hooks)
+        .or_else(|| cascade(application).map(|(finalizer, propagation)| Stage::Objects(finalizer, propagation)))
+        .or_else(|| stage_of(application, &[Run(After), CleanUp(Before), CleanUp(After)]).map(Stage::Hooks))
+}
+
+impl Remaining {
+    pub(crate) fn of(key: &ObjectKey, live: &LiveObject) -> Self {
+        Self {
+            key: key.clone(),
+            gvk: Gvk::from_api_version(&live.api_version, &key.kind),
+            uid: live.uid.to_string(),
+            resource_version: live.resource_version.to_string(),
+            deleting: live.is_deleting,
+            finalizers: Vec::new(),
+            wave: 0,
+            needs_approval: false,
+        }
     }
 }
 

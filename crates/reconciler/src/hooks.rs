@@ -23,7 +23,7 @@ impl State {
             .iter()
             .flat_map(|targets| &targets.hooks)
             .flat_map(|hook| phases_of(hook).map(move |phase| (hook, phase)))
-            .map(|(hook, phase)| self.plan_hook(hook, phase, state))
+            .map(|(hook, phase)| self.plan_hook(app, hook, phase, state))
             .collect();
         if state.phase == OperationPhase::Terminating || targets.is_none() {
             let known: HashSet<ObjectKey> = hooks.iter().map(|hook| hook.key.clone()).collect();
@@ -32,7 +32,7 @@ impl State {
         hooks
     }
 
-    fn plan_hook(&self, hook: &HookTarget, phase: SyncPhase, state: &OperationState) -> PlanHook {
+    fn plan_hook(&self, app: &AppState, hook: &HookTarget, phase: SyncPhase, state: &OperationState) -> PlanHook {
         let target = &hook.target;
         let key = key_of(hook, &phase, state);
         let live = self.live.get(&key).map(plan_live);
@@ -47,6 +47,7 @@ impl State {
             images: target.images.clone(),
             refusal: target.refusal.clone(),
             kind: self.kind_state(target),
+            postponed: app.run.as_ref().and_then(|run| run.postponed(&key)),
             origin: HookOrigin::Git,
             key,
             phase,
@@ -73,6 +74,7 @@ impl State {
                 images: Vec::new(),
                 refusal: None,
                 kind: KindState::Served,
+                postponed: None,
                 origin: HookOrigin::Cluster,
                 key,
                 phase,

@@ -2,7 +2,7 @@
 //!
 //! [`handle`] takes one event in and answers with effects; it never waits, reads a clock or touches the network. The shell performs
 //! the effects and feeds their outcomes back. Files are split by decision: `absorb` takes events in, `pass` orders the
-//! decisions about one Application, `spec`, `desired`, `comparing`, `operate`, `answers`, `plan`, `handover`, `deletion` and `status`
+//! decisions about one Application, `spec`, `desired`, `comparing`, `operate`, `answers`, `plan`, `handover`, `deletion`, `depends_on` and `status`
 //! take them, `sources` says where sources are, `rendering` when they are rendered anew, `resting` spares Applications at rest a pass when only their commit moves on, `repos`, `clusters` and `sweeps` know what is asked of the outside once for all Applications.
 
 mod absorb;
@@ -13,6 +13,8 @@ mod app_key;
 mod clusters;
 mod comparing;
 mod deletion;
+mod deletion_hooks;
+mod depends_on;
 mod desired;
 mod effect;
 mod event;
@@ -26,6 +28,7 @@ mod memo;
 mod operate;
 mod pass;
 mod plan;
+mod preempt;
 mod publish;
 mod reading;
 mod records;
@@ -37,6 +40,7 @@ mod spec;
 mod state;
 mod status;
 mod sweeps;
+mod windows;
 
 pub use app_key::{AppKey, Ticket};
 pub use effect::{ActingAs, Call, ClusterRequest, DryRun, Effect, Published, Record, Reuse, Severity, Validation};

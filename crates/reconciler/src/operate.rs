@@ -28,7 +28,7 @@ pub(crate) enum Operated {
 }
 
 impl Operated {
-    fn draft(draft: Draft) -> Self {
+    pub(crate) fn draft(draft: Draft) -> Self {
         Self::Draft(Box::new(draft))
     }
 }
@@ -167,7 +167,15 @@ impl State {
             run.state.sync_result = Some(result);
             run.stored = false;
         }
+        let held = Self::hold_for_window(app, application, spec, now);
+        if let Some(draft) = held.or_else(|| self.hold_operation(app)) {
+            return Operated::draft(draft);
+        }
         let input = self.plan(app, application, spec);
+        let input = match self.preempt(app, application, spec, input, now) {
+            Ok(operated) => return operated,
+            Err(input) => input,
+        };
         let run = app.run.as_mut().expect("it is there, as the match above has shown");
         let next = step(&input, &run.state, now);
         if next.next != run.state {
@@ -288,7 +296,7 @@ impl State {
     }
 
     /// Sends the actions of a step.
-    fn act(&mut self, app: &mut AppState, spec: &Spec, actions: Vec<ClusterAction>, now: Timestamp) {
+    pub(crate) fn act(&mut self, app: &mut AppState, spec: &Spec, actions: Vec<ClusterAction>, now: Timestamp) {
         for action in actions {
             let ticket = self.ticket();
             match self.request_of(app, spec, &action, None) {

@@ -83,7 +83,9 @@ impl State {
 
     pub(crate) fn check_spec(&self, application: &Application) -> Checked {
         let settings = self.settings.as_ref().expect("missing() has looked");
-        spec::check(application, &self.projects, settings)
+        let mut checked = spec::check(application, &self.projects, settings);
+        checked.problems.extend(self.dependency_problems(application));
+        checked
     }
 
     fn notice_refresh(&mut self, app: &mut AppState, application: &Application, now: Timestamp) {
@@ -161,7 +163,7 @@ impl State {
             return;
         }
         let draft = match self.operate(app, application, spec, now) {
-            Operated::None => self.auto_sync(app, application, &mut findings, now),
+            Operated::None => self.auto_sync(app, (application, spec), &mut findings, now),
             Operated::Draft(draft) => *draft,
             Operated::Busy => return,
         };

@@ -24,7 +24,7 @@ impl State {
     pub(crate) fn auto_sync(
         &mut self,
         app: &mut AppState,
-        application: &Application,
+        (application, spec): (&Application, &Spec),
         findings: &mut Findings,
         now: Timestamp,
     ) -> Draft {
@@ -63,6 +63,11 @@ impl State {
         self.warn_of_fights(app, findings);
         match decision {
             AutoSync::Start(operation) => {
+                let blocked = Self::blocked_by_window(app, application, spec, &operation, now);
+                if let Some(reason) = blocked.or_else(|| self.blocked(app, &operation)) {
+                    app.reason = Some(reason);
+                    return Draft::default();
+                }
                 self.count_heals(app, &operation, now);
                 let state = started(app, application, &operation, now);
                 self.start(app, application, state, OperationWrite::Set(operation))
@@ -213,7 +218,10 @@ impl State {
                 uid: live.uid.clone(),
                 resource_version: live.resource_version.clone(),
                 deleting: live.deleting,
-                health: resource.health.as_ref().map(|health| plan_health(health.status)),
+                health: resource.health.as_ref().map(|health| {
+                    let is_unsettled = self.is_unsettled_child(&resource.key);
+                    if is_unsettled { PlanHealth::Pending } else { plan_health(health.status) }
+                }),
                 health_message: resource.health.as_ref().map(|health| health.message.clone()).unwrap_or_default(),
                 wave: resource.wave,
                 prune: resource.options.prune.map(|prune| match prune {
@@ -231,6 +239,7 @@ impl State {
             },
             refusal: target.and_then(|target| target.refusal.clone()),
             kind,
+            postponed: app.run.as_ref().and_then(|run| run.postponed(&resource.key)),
         }
     }
 

@@ -32,6 +32,8 @@ pub(crate) struct Facts {
     pub(crate) is_skipped: bool,
     /// An operation is asked for or not at its end.
     pub(crate) is_operating: bool,
+    /// Why the status is not about the present spec, if it is not.
+    pub(crate) staleness: Option<&'static str>,
 }
 
 impl Reading {
@@ -80,6 +82,7 @@ impl Facts {
             is_deleting: application.is_deleting(),
             is_skipped: application.is_reconcile_skipped(),
             is_operating: is_operating(application),
+            staleness: sync_plan::staleness(application),
         }
     }
 

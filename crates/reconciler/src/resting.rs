@@ -57,6 +57,7 @@ impl State {
         if under_way.ticket != ticket || !is_same {
             return false;
         }
+        let unsettled = self.unsettled(app);
         let Some(mut app) = self.apps.remove(key) else { return false };
         if let Some(RenderUnderWay { commit, context, .. }) = app.main.rendering.take() {
             app.main.verified.clone_from(&commit);
@@ -68,6 +69,7 @@ impl State {
             self.effects.push(Effect::Verified { app: key.clone(), revision: commit });
         }
         self.apps.insert(key.clone(), app);
+        self.wake_waiting(key, unsettled);
         true
     }
 

@@ -8,6 +8,7 @@ use app_compare::ManagedNamespace;
 use application_api::{AppProject, Application, ApplicationSource, ApplicationSpec, SourceSet, SyncOptions};
 use kube_object::ClusterId;
 use settings::Settings;
+use sync_plan::SyncWindows;
 
 use crate::guard::GuardRules;
 
@@ -39,6 +40,7 @@ pub(crate) struct Checked {
 pub(crate) struct KnownProject {
     pub(crate) permissions: Project,
     pub(crate) guard: GuardRules,
+    pub(crate) windows: SyncWindows,
     /// What is wrong with its annotations.
     problem: Option<String>,
     unsupported: Vec<&'static str>,
@@ -48,7 +50,6 @@ impl KnownProject {
     pub(crate) fn of(project: &AppProject) -> Self {
         let spec = &project.spec;
         let asked = [
-            ("syncWindows", !spec.sync_windows.is_empty()),
             ("signatureKeys", !spec.signature_keys.is_empty()),
             ("sourceIntegrity", spec.source_integrity.is_some()),
             ("permitOnlyProjectScopedClusters", spec.permit_only_project_scoped_clusters),
@@ -58,7 +59,8 @@ impl KnownProject {
             Ok(guard) => (guard, None),
             Err(problem) => (GuardRules::default(), Some(problem)),
         };
-        Self { permissions: Project::of(project), guard, problem, unsupported }
+        let windows = SyncWindows::read(&spec.sync_windows);
+        Self { permissions: Project::of(project), guard, windows, problem, unsupported }
     }
 }
 

@@ -11,6 +11,7 @@ use settings::Settings;
 
 use crate::app::AppState;
 use crate::clusters::Cluster;
+use crate::depends_on::Dependencies;
 use crate::memo::Memo;
 use crate::repos::{Interval, Repos};
 use crate::spec::KnownProject;
@@ -42,6 +43,7 @@ pub struct State {
     pub(crate) default_project_awaited: Option<Timestamp>,
     pub(crate) repos: Repos,
     pub(crate) memo: Memo,
+    pub(crate) dependencies: Dependencies,
     pub(crate) dirty: BTreeSet<AppKey>,
     timers: BTreeSet<(Timestamp, AppKey)>,
     pub(crate) effects: Vec<Effect>,
@@ -65,6 +67,7 @@ impl State {
             default_project_awaited: None,
             repos: Repos::default(),
             memo: Memo::default(),
+            dependencies: Dependencies::default(),
             dirty: BTreeSet::new(),
             timers: BTreeSet::new(),
             effects: Vec::new(),
@@ -152,13 +155,15 @@ impl State {
             if let Some(at) = before {
                 self.timers.remove(&(at, key.clone()));
             }
+            let unsettled = self.unsettled(&app);
             self.pass(&mut app, now);
             if let Some(at) = app.wake_at {
                 self.timers.insert((at, key.clone()));
             }
             self.publish(&mut app, now);
             app.rest();
-            self.apps.insert(key, app);
+            self.apps.insert(key.clone(), app);
+            self.wake_waiting(&key, unsettled);
         }
         for group_kind in self.cluster.stop_idle(now, &mut self.effects) {
             let id = self.cluster.id.clone();

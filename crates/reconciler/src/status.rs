@@ -15,6 +15,7 @@ use object_health::Health;
 use serde_json::{Value, json};
 
 use crate::app::{AppState, PendingWrite};
+use crate::deletion_hooks::add_finalizers;
 use crate::records;
 use crate::state::State;
 use crate::{Effect, Record};
@@ -120,7 +121,8 @@ impl State {
         if let Some(history) = draft.history {
             new.history = history;
         }
-        let asked = clears_refresh || !matches!(draft.operation, OperationWrite::Keep);
+        let finalizers = self.finalizers_due(app, application, findings);
+        let asked = clears_refresh || finalizers.is_some() || !matches!(draft.operation, OperationWrite::Keep);
         if new.health.status == Some(HealthStatusCode::Progressing) && draft.state.is_none() {
             // Pods come and go during a rollout: their images are recorded with the change of health that ends it.
             new.summary.images.clone_from(&old.summary.images);
@@ -139,7 +141,8 @@ impl State {
                 (new.sync.revision, new.sync.revisions) = app.main.sources.revision_fields(&joined);
             }
         }
-        let patch = self.patch_of(app, application, old, &new, clears_refresh, &draft.operation);
+        let mut patch = self.patch_of(app, application, old, &new, clears_refresh, &draft.operation);
+        add_finalizers(&mut patch, finalizers);
         let mut records = draft.records;
         records::add_status_changes(&mut records, records::status_changes(app, application, old, &new));
         app.main.revision_moved = false;

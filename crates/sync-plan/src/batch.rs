@@ -46,16 +46,27 @@ impl Pass<'_> {
         if let Some(message) = waiting_for("pruning confirmation of", unconfirmed.map(|task| task.key)) {
             return Batch::Wait(Wait { message, until: None });
         }
+        // What the API server could not decide about does not hold up the rest, which may serve the very webhook.
+        let (later, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|(_, task)| self.is_postponed(task));
         if let Some((_, first)) = others.first() {
             let group = others
                 .iter()
                 .take_while(|(_, task)| (is_namespace(task), &task.key.kind) == (is_namespace(first), &first.key.kind));
             return gather(group.map(|(at, task)| (*at, self.begin_task(task))));
         }
+        let postponed = later.iter().filter_map(|(_, task)| Some((task.key, task.postponed()?)));
+        if let Some((key, postponed)) = postponed.min_by_key(|(_, postponed)| postponed.until) {
+            let message = format!("waiting for a webhook of {}/{}: {}", key.kind, key.name, postponed.message);
+            return Batch::Wait(Wait { message, until: Some(postponed.until) });
+        }
         if here().any(|(_, task)| task.kind != TaskKind::Prune && self.failed(task)) {
             return Batch::Failed;
         }
         gather(prunes.iter().filter_map(|(at, task)| Some((*at, self.prune(task)?))))
+    }
+
+    fn is_postponed(&self, task: &Task<'_>) -> bool {
+        task.postponed().is_some_and(|postponed| postponed.until > self.now)
     }
 
     fn begin_task(&self, task: &Task<'_>) -> Due {

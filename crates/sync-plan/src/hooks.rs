@@ -11,7 +11,7 @@ use application_api::{HookType, OperationPhase, OperationState, ResourceResult, 
 use kube_object::ObjectKey;
 
 use crate::batch::Due;
-use crate::plan::{ClusterAction, HookDeletion, KindState, LiveHook, PlanHealth, PlanLive};
+use crate::plan::{ClusterAction, HookDeletion, KindState, LiveHook, PlanHealth, PlanLive, Postponed};
 use crate::record::{kubectl_name, result_of};
 use crate::step::{Decision, Pass, Wait, waiting_for};
 use crate::tasks::Task;
@@ -37,6 +37,8 @@ pub struct PlanHook {
     pub refusal: Option<String>,
     /// Whether its kind is served yet.
     pub kind: KindState,
+    /// Until when it is left alone, if the API server could not call a webhook for it.
+    pub postponed: Option<Postponed>,
     /// Whether Git has it; false for what an earlier step of the operation made and Git no longer has.
     pub origin: HookOrigin,
 }

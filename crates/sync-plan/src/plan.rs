@@ -65,6 +65,17 @@ pub struct PlanResource {
     pub refusal: Option<String>,
     /// Whether the kind is served yet.
     pub kind: KindState,
+    /// Until when it is left alone, if the API server could not call a webhook for it.
+    pub postponed: Option<Postponed>,
+}
+
+/// A write that the API server could not decide about, because it could not call a webhook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Postponed {
+    /// When it is tried again.
+    pub until: Timestamp,
+    /// What the API server said.
+    pub message: String,
 }
 
 /// Whether the API server serves the kind of an object.

@@ -119,7 +119,7 @@ pub(crate) enum Decision {
 }
 
 impl<'a> Pass<'a> {
-    fn new(
+    pub(crate) fn new(
         input: &'a SyncInput,
         sync: &'a SyncOperation,
         state: &OperationState,
@@ -176,6 +176,11 @@ impl<'a> Pass<'a> {
                 }
             }
         }
+    }
+
+    /// Returns the results at the end of the pass.
+    pub(crate) fn into_results(self) -> Vec<ResourceResult> {
+        self.results
     }
 
     /// Returns the result of a task.

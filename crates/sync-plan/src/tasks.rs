@@ -8,7 +8,7 @@ use application_api::{ResourceResult, SyncOperation, SyncPhase};
 
 use crate::hooks::PlanHook;
 use crate::kind_order;
-use crate::plan::{KindState, PlanLive, PlanResource, PruneOrder, SyncInput};
+use crate::plan::{KindState, PlanLive, PlanResource, Postponed, PruneOrder, SyncInput};
 
 /// What a task does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +60,12 @@ impl<'a> Task<'a> {
     /// Returns the live object.
     pub(crate) fn live(&self) -> Option<&'a PlanLive> {
         self.resource.and_then(|resource| resource.live.as_ref()).or(self.hook.and_then(|hook| hook.live.as_ref()))
+    }
+
+    /// Returns what the task waits for, if the API server could not call a webhook for it.
+    pub(crate) fn postponed(&self) -> Option<&'a Postponed> {
+        let of_resource = self.resource.and_then(|resource| resource.postponed.as_ref());
+        of_resource.or(self.hook.and_then(|hook| hook.postponed.as_ref()))
     }
 
     /// Returns whether the kind is served.

@@ -2,6 +2,7 @@
 
 mod auto_sync;
 mod crash;
+mod depends_on;
 mod draws;
 mod dry_run;
 mod guard;
@@ -16,3 +17,4 @@ mod properties;
 mod prune;
 mod sim;
 mod waves;
+mod windows;

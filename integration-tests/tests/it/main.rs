@@ -23,6 +23,7 @@ mod one_owner;
 mod outages;
 mod projects;
 mod reading;
+mod scenarios;
 mod sources;
 mod status;
 mod swap;

@@ -25,10 +25,13 @@ impl Reason {
             | Self::LastSyncFailed { .. }
             | Self::SelfHealOff { .. }
             | Self::SelfHealBackoff { .. }
-            | Self::PrunesHeld => self.of_deciding(),
+            | Self::PrunesHeld
+            | Self::BlockedByWindow { .. }
+            | Self::BlockedByDependencies { .. } => self.of_deciding(),
             Self::OperationRunning { .. }
             | Self::RetryWaiting { .. }
             | Self::Deleting { .. }
+            | Self::DependentsDeleting { .. }
             | Self::DeletionFailed { .. }
             | Self::DeletionUnapproved { .. }
             | Self::FinalizersOfOthers { .. }
@@ -117,6 +120,12 @@ impl Reason {
                  are still being read, or the API server does not answer for a group that a chart may ask for."
                     .to_owned()
             }
+            Self::BlockedByWindow { windows, .. } => {
+                format!("The sync waits for its time, by the sync windows of the project: {}.", windows.join("; "))
+            }
+            Self::BlockedByDependencies { dependencies } => {
+                ended("The sync is blocked by dependencies", ": ", &dependencies.join(", "))
+            }
             _ => format!("{}.", self.rule()),
         }
     }
@@ -130,6 +139,11 @@ impl Reason {
                 format!("The operation failed ({}) and waits for attempt {attempt}.", inner(failed))
             }
             Self::Deleting { message } => ended("The Application is being deleted", ": ", message),
+            Self::DependentsDeleting { dependents } => ended(
+                "The Application is being deleted, and Applications that depend on it go first",
+                ": ",
+                &dependents.join(", "),
+            ),
             Self::DeletionFailed { message, .. } => ended("Deleting the Application's objects failed", ": ", message),
             Self::DeletionUnapproved { object } => {
                 format!("The Application is being deleted, and {object} may only be deleted when somebody approves it.")

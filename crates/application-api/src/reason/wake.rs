@@ -26,8 +26,12 @@ impl Reason {
                 Wake::Event("a sync to be requested, or another commit")
             }
             Self::PrunesHeld => Wake::Event("the manifests of the other Applications"),
+            Self::BlockedByWindow { until: Some(until), .. } => Wake::At("a window to open or close", *until),
+            Self::BlockedByWindow { until: None, .. } => Wake::Event("a change of the project"),
+            Self::BlockedByDependencies { .. } => Wake::Event("these Applications to be ready"),
             Self::OperationRunning { .. } => Wake::Event("the operation's objects"),
             Self::Deleting { .. } => Wake::Event("the objects to be gone"),
+            Self::DependentsDeleting { .. } => Wake::Event("these Applications to be gone"),
             Self::DeletionUnapproved { .. } => Wake::Event("the annotation argocd.argoproj.io/deletion-approved"),
             Self::FinalizersOfOthers { .. } => Wake::Event("their owners to remove them"),
             Self::RepositoryFailed { next_attempt, .. }

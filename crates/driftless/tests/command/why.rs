@@ -46,9 +46,12 @@ reasons! {
     SelfHealOff { out_of_sync: 2usize };
     SelfHealBackoff { object: "Secret a/b", manager: "kubectl", until: noon().timestamp() };
     PrunesHeld;
+    BlockedByWindow { windows: [LINES.to_owned()], until: None };
+    BlockedByDependencies { dependencies: [LINES.to_owned()] };
     OperationRunning { message: LINES };
     RetryWaiting { attempt: 1i64, at: noon().timestamp(), message: LINES };
     Deleting { message: LINES };
+    DependentsDeleting { dependents: [LINES.to_owned()] };
     DeletionFailed { message: LINES, next_attempt: noon().timestamp() };
     DeletionUnapproved { object: "Secret a/b" };
     FinalizersOfOthers { finalizers: ["example.com/audit".to_owned()] };
@@ -59,6 +62,7 @@ reasons! {
     ObjectMissing;
     ObjectRequiresPruning;
     ObjectKept { option: "Prune=false" };
+    ObjectIsHook;
     ObjectDeleting;
     ObjectShared { other: "argocd/b" };
     ObjectHandedOver { other: "argocd/b" };

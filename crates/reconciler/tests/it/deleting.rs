@@ -3,7 +3,7 @@
 use reconciler::{Call, Effect, Event};
 use serde_json::{Value, json};
 use test_kit::sim::{
-    Fault, World, annotated, application_with, config_map, custom, definition, error, in_wave, key, map_key,
+    Fault, World, annotated, application_with, config_map, custom, definition, error, hook, in_wave, key, map_key,
 };
 
 const FINALIZER: &str = "resources-finalizer.argocd.argoproj.io";
@@ -314,4 +314,118 @@ fn an_object_that_another_application_moves_to_meanwhile_is_left_to_it() {
     assert!(!world.has_application("early") && world.exists("m"));
     assert!(!world.server.gone.contains(&map_key("m")));
     world.assert_well("web");
+}
+
+fn job(name: &str) -> kube_object::ObjectKey {
+    key("batch", "Job", "shop", name)
+}
+
+/// An Application with hooks of its deletion, synced.
+fn with_deletion_hooks(hooks: &[Value]) -> World {
+    let mut objects = vec![config_map("a", "1")];
+    objects.extend_from_slice(hooks);
+    World::synced_with(cascading("web", FINALIZER), &objects)
+}
+
+fn finalizers(world: &World) -> Vec<String> {
+    let mut finalizers = world.application("web").metadata.finalizers;
+    finalizers.sort();
+    finalizers
+}
+
+#[test]
+fn hooks_of_deletion_run_before_and_after_the_objects_go() {
+    let mut world = with_deletion_hooks(&[hook("before", "PreDelete"), hook("after", "PostDelete")]);
+    assert_eq!(
+        finalizers(&world),
+        [
+            "post-delete-finalizer.argocd.argoproj.io",
+            "post-delete-finalizer.argocd.argoproj.io/cleanup",
+            "pre-delete-finalizer.argocd.argoproj.io",
+            "pre-delete-finalizer.argocd.argoproj.io/cleanup",
+            FINALIZER,
+        ]
+    );
+    assert!(world.server.get(&job("before")).is_none(), "a sync does not run them");
+    world.delete_application("web");
+    world.seconds(60);
+    assert!(!world.has_application("web") && !world.exists("a"));
+    let lines = world.take(&["apply", "delete", "patch"]);
+    assert_eq!(
+        lines,
+        [
+            "apply Job/before for web",
+            "delete Foreground ConfigMap/a for web",
+            "patch Job/before for web",
+            "delete Foreground Job/before for web",
+            "apply Job/after for web",
+            "patch Job/after for web",
+        ]
+    );
+    // What has no policy but the default is left behind, and nothing holds it.
+    assert_eq!(world.server.get(&job("after")).unwrap().metadata().finalizers, Vec::<String>::new());
+}
+
+#[test]
+fn hooks_that_leave_git_take_their_finalizers_with_them() {
+    let mut world = with_deletion_hooks(&[hook("before", "PreDelete")]);
+    world.commit(&[("web", &[config_map("a", "1")])]);
+    world.seconds(30);
+    assert_eq!(finalizers(&world), [FINALIZER]);
+}
+
+#[test]
+fn a_failed_hook_keeps_the_objects_and_is_tried_again() {
+    let fails = annotated(hook("before", "PreDelete"), "model/job", "fails");
+    let mut world = with_deletion_hooks(&[fails]);
+    world.delete_application("web");
+    world.seconds(30);
+    assert!(world.exists("a"));
+    assert_eq!(world.conditions("web"), ["DeletionError: PreDelete hook(s) failed: shop/before"]);
+    let tries = world.take(&["apply Job"]).len();
+    assert!(tries > 1, "{tries}");
+    world.commit(&[("web", &[config_map("a", "1"), hook("before", "PreDelete")])]);
+    world.seconds(300);
+    assert!(!world.has_application("web") && !world.exists("a"));
+}
+
+#[test]
+fn policies_of_deletion_hooks_are_kept() {
+    let goes = annotated(hook("after", "PostDelete"), "argocd.argoproj.io/hook-delete-policy", "HookSucceeded");
+    let mut world = with_deletion_hooks(&[goes]);
+    world.delete_application("web");
+    world.seconds(60);
+    assert!(!world.has_application("web") && world.server.get(&job("after")).is_none());
+}
+
+#[test]
+fn what_holds_an_object_is_named() {
+    let mut world = World::synced_with(cascading("web", FINALIZER), &[config_map("a", "1")]);
+    world.server.edit(&map_key("a"), "guard", |map| map["metadata"]["finalizers"] = json!(["example.com/guard"]));
+    world.delete_application("web");
+    world.seconds(20);
+    assert_eq!(world.conditions("web"), Vec::<String>::new());
+    world.seconds(60);
+    let conditions = world.conditions("web");
+    assert!(
+        conditions[0].contains("a cannot go before these finalizers are removed: example.com/guard"),
+        "{conditions:?}"
+    );
+    world.server.edit(&map_key("a"), "guard", |map| map["metadata"]["finalizers"] = json!([]));
+    world.seconds(5);
+    assert!(!world.has_application("web"));
+}
+
+#[test]
+fn a_hook_that_runs_when_its_application_goes_is_let_go() {
+    let mut world = World::new();
+    world.git.commit(&[("web", &[config_map("a", "1"), annotated(hook("before", "PreSync"), "model/job", "runs")])]);
+    world.server.create(application_with("web", |_| {}));
+    world.start();
+    world.seconds(10);
+    assert_eq!(world.server.get(&job("before")).unwrap().metadata().finalizers.len(), 1);
+    world.delete_application("web");
+    world.seconds(10);
+    assert!(!world.has_application("web"));
+    assert_eq!(world.server.get(&job("before")).unwrap().metadata().finalizers, Vec::<String>::new());
 }

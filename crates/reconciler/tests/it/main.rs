@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod deleting;
+mod depends_on;
 mod guard;
 mod healing;
 mod hooks;
@@ -15,3 +16,4 @@ mod sharing;
 mod sources;
 mod syncing;
 mod why;
+mod windows;

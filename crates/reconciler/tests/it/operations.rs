@@ -5,8 +5,8 @@ use kube_object::ApiError;
 use reconciler::{Call, Effect, Event, Leadership};
 use serde_json::{Value, json};
 use test_kit::sim::{
-    Fault, Order, Rng, Rollouts, World, application, application_with, config_map, conflict, deployment, error,
-    in_wave, key, repo,
+    Fault, Order, Rng, Rollouts, World, annotated, application, application_with, config_map, conflict, deployment,
+    error, hook, in_wave, key, repo,
 };
 
 fn is_apply(effect: &Effect) -> bool {
@@ -452,4 +452,53 @@ fn an_operation_goes_on_when_the_branch_moves_to_the_same_manifests_before_it_st
         assert_eq!(world.phase("web"), Some(OperationPhase::Succeeded), "seed {seed}");
         assert!(world.application("web").operation.is_none(), "seed {seed}");
     }
+}
+
+/// A world in which the first of two waves never becomes healthy, and a newer commit that would.
+fn stuck_and_repaired(change: impl FnOnce(&mut Value)) -> World {
+    let mut world = World::new();
+    world.server.rollouts = Rollouts::WhenTold;
+    world.git.commit(&[("web", &[deployment("d", 1), in_wave(config_map("later", "1"), 1)])]);
+    world.server.create(application_with("web", change));
+    world.start();
+    world.seconds(30);
+    assert_eq!(world.operation_message("web"), "waiting for healthy state of apps/Deployment/d");
+    world.commit(&[("web", &[in_wave(config_map("later", "2"), 1)])]);
+    world.seconds(30);
+    world
+}
+
+#[test]
+fn a_newer_commit_takes_over_where_it_may() {
+    for change in
+        [(|app| app["metadata"]["annotations"] = json!({"driftless.dev/preempt": "true"})) as fn(&mut Value), |app| {
+            app["spec"]["syncPolicy"]["retry"] = json!({"limit": 1, "refresh": true})
+        }]
+    {
+        let world = stuck_and_repaired(change);
+        world.assert_well("web");
+        assert_eq!(world.map_value("later").as_deref(), Some("2"));
+        let state = world.application("web").status.unwrap().operation_state.unwrap();
+        assert_eq!((state.phase, state.retry_count), (OperationPhase::Succeeded, 0));
+    }
+    let world = stuck_and_repaired(|_| {});
+    assert_eq!(world.operation_message("web"), "waiting for healthy state of apps/Deployment/d");
+    assert!(!world.exists("later"));
+}
+
+#[test]
+fn an_operation_that_gives_way_takes_its_hooks_down() {
+    let mut world = World::new();
+    world.git.commit(&[("web", &[config_map("a", "1"), annotated(hook("before", "PreSync"), "model/job", "runs")])]);
+    world.server.create(application_with("web", |app| {
+        app["metadata"]["annotations"] = json!({"driftless.dev/preempt": "true"});
+    }));
+    world.start();
+    world.seconds(30);
+    assert_eq!(world.operation_message("web"), "waiting for completion of hook batch/Job/before");
+    world.commit(&[("web", &[config_map("a", "2")])]);
+    world.seconds(30);
+    world.assert_well("web");
+    assert_eq!(world.map_value("a").as_deref(), Some("2"));
+    assert!(world.server.get(&key("batch", "Job", "shop", "before")).is_none());
 }

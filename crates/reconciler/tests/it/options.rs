@@ -3,7 +3,7 @@
 use application_api::OperationPhase;
 use reconciler::{Call, Effect};
 use serde_json::json;
-use test_kit::sim::{Fault, World, annotated, application_with, config_map, error, key, map_key};
+use test_kit::sim::{Fault, World, annotated, application_with, config_map, deployment, error, key, map_key};
 
 const OPTIONS: &str = "argocd.argoproj.io/sync-options";
 
@@ -134,4 +134,36 @@ fn the_metadata_of_the_namespace_are_managed() {
     });
     world.seconds(60);
     assert_eq!(labels(&world), Some(json!({"tier": "1", "theirs": "y"})));
+}
+
+#[test]
+fn a_webhook_that_the_same_sync_serves_is_waited_for() {
+    let mut world = World::new();
+    world.git.commit(&[("web", &[config_map("a", "1"), deployment("webhook", 1)])]);
+    world.server.create(application_with("web", |app| app["spec"]["syncPolicy"]["retry"] = json!({"limit": 0})));
+    let refuse = || -> Box<dyn FnMut(&Effect) -> Option<Fault>> {
+        Box::new(|effect| {
+            let is_map = matches!(effect, Effect::Request { request, .. } if request.key.kind == "ConfigMap" && matches!(request.call, Call::Apply { .. }));
+            let message = "Internal error occurred: failed calling webhook \"w.example.com\": connection refused";
+            is_map.then(|| Fault::Refused(error(500, "InternalError", message)))
+        })
+    };
+    world.faults = refuse();
+    world.start();
+    world.seconds(20);
+    // What comes after it in the order of kinds is applied all the same.
+    assert!(world.take(&["apply"]).contains(&"apply Deployment/webhook for web".to_owned()));
+    assert!(
+        world.operation_message("web").starts_with("waiting for a webhook of ConfigMap/a: Internal error"),
+        "{}",
+        world.operation_message("web")
+    );
+    world.faults = Box::new(|_| None);
+    world.seconds(5);
+    world.assert_well("web");
+    // Not for ever.
+    world.faults = refuse();
+    world.commit(&[("web", &[config_map("a", "2"), deployment("webhook", 1)])]);
+    world.seconds(100);
+    assert_eq!(world.phase("web"), Some(application_api::OperationPhase::Failed));
 }

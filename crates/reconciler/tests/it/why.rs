@@ -63,9 +63,12 @@ scenarios! {
     SelfHealOff => self_heal_off;
     SelfHealBackoff => self_heal_backoff;
     PrunesHeld => prunes_held;
+    BlockedByWindow => blocked_by_window;
+    BlockedByDependencies => blocked_by_dependencies;
     OperationRunning => || held(|effect| is_call(effect, |call| matches!(call, Call::Apply { .. })));
     RetryWaiting => || refused(json!({"limit": 2, "backoff": {"duration": "20s"}}));
     Deleting => deleting;
+    DependentsDeleting => dependents_deleting;
     DeletionFailed => deletion_failed;
     DeletionUnapproved => deletion_unapproved;
     FinalizersOfOthers => finalizers_of_others;
@@ -258,6 +261,48 @@ fn prunes_held() -> Scenario {
     });
     world.commit(&[("web", &[config_map("a", "1")]), ("other", &[config_map("o", "1"), config_map("m", "1")])]);
     Scenario { world, ends: Some(World::release) }
+}
+
+fn blocked_by_window() -> Scenario {
+    let mut world = World::synced("web", &[config_map("a", "1")]);
+    world.edit_project("default", |spec| {
+        spec["syncWindows"] =
+            json!([{"kind": "deny", "schedule": "* * * * *", "duration": "1h", "applications": ["*"]}]);
+    });
+    world.commit(&[("web", &[config_map("a", "2")])]);
+    world.seconds(5);
+    Scenario {
+        world,
+        ends: Some(|world| {
+            world.edit_project("default", |spec| {
+                spec.as_object_mut().unwrap().remove("syncWindows");
+            })
+        }),
+    }
+}
+
+fn blocked_by_dependencies() -> Scenario {
+    let depending = application_with("web", |app| {
+        app["metadata"]["annotations"] = json!({"driftless.dev/depends-on": "other"});
+    });
+    started(depending, |world| {
+        world.git.commit(&[("other", &[config_map("o", "1")])]);
+        world.server.create(application("other"));
+        world.push_webhook();
+    })
+}
+
+fn dependents_deleting() -> Scenario {
+    let mut world = World::synced_with(deletable(), &[config_map("a", "1")]);
+    world.server.create(application_with("other", |app| {
+        app["metadata"]["finalizers"] = json!(["example.com/audit"]);
+        app["metadata"]["annotations"] = json!({"driftless.dev/depends-on": "web"});
+    }));
+    world.run();
+    world.delete_application("other");
+    world.delete_application("web");
+    let ends = |world: &mut World| world.edit_application("other", |app| app["metadata"]["finalizers"] = json!([]));
+    Scenario { world, ends: Some(ends) }
 }
 
 fn deletable() -> Value {

@@ -107,6 +107,7 @@ impl HookItem {
                 live: self.live.clone(),
                 refusal: None,
                 kind: KindState::Served,
+                postponed: None,
                 origin: HookOrigin::Git,
             })
             .collect()

@@ -47,6 +47,7 @@ pub(super) fn new(text: &str) -> Item {
         change: Change::Content,
         refusal: None,
         kind: KindState::Served,
+        postponed: None,
     };
     Item { resource, healths: &[None], looks: 0, error: None, lingers: 0, served_after: 0, vanishes: false, stale: 0 }
 }

@@ -11,6 +11,13 @@ const ANSWERED: [&str; 2] = [names::REFRESH_ANNOTATION, names::REFRESH_TIMESTAMP
 /// Finalizers that the engine removes.
 const CASCADES: [&str; 3] =
     [names::RESOURCES_FINALIZER, names::RESOURCES_FINALIZER_FOREGROUND, names::RESOURCES_FINALIZER_BACKGROUND];
+/// Finalizers that the engine adds for hooks of deletion, and removes when there are none; never adds to what is being deleted.
+const FOR_HOOKS: [&str; 4] = [
+    names::PRE_DELETE_FINALIZER,
+    names::PRE_DELETE_FINALIZER_CLEANUP,
+    names::POST_DELETE_FINALIZER,
+    names::POST_DELETE_FINALIZER_CLEANUP,
+];
 
 /// Compares a version that the engine has stored with the version before.
 pub(super) fn check(before: &Object, after: &Object) -> Result<(), String> {
@@ -43,11 +50,14 @@ fn check_intent(before: &Object, after: &Object) -> Result<(), String> {
         return Err("annotations of others changed".to_owned());
     }
     let (old, new) = (before.metadata().finalizers, after.metadata().finalizers);
-    if let Some(added) = new.iter().find(|name| !old.contains(name)) {
+    let is_for_hooks = |name: &str| FOR_HOOKS.contains(&name);
+    let mut added = new.iter().filter(|name| !old.contains(name));
+    if let Some(added) = added.find(|name| before.is_deleting() || !is_for_hooks(name)) {
         return Err(format!("the finalizer {added} was added"));
     }
     let mut removed = old.iter().filter(|name| !new.contains(name));
-    match removed.find(|name| !before.is_deleting() || !CASCADES.contains(&name.as_str())) {
+    let may_go = |name: &str| is_for_hooks(name) || before.is_deleting() && CASCADES.contains(&name);
+    match removed.find(|name| !may_go(name)) {
         Some(name) => Err(format!("the finalizer {name} was removed")),
         None => Ok(()),
     }

@@ -170,7 +170,7 @@ impl Pass<'_> {
     pub(crate) fn lacks_namespace(&self, task: &Task<'_>) -> bool {
         let namespace = &task.key.namespace;
         let creates = |other: &Task<'_>| match other.kind {
-            TaskKind::CreateNamespace => true,
+            TaskKind::CreateNamespace => self.input.create_namespace.as_ref().is_some_and(|made| !made.exists),
             TaskKind::Apply => {
                 other.key.group.is_empty()
                     && other.key.kind == "Namespace"

@@ -99,9 +99,6 @@ impl<'a> Pass<'a> {
             return if conflicts { Due::Settle(self.tried(task, "created")) } else { self.run_hook(hook) };
         }
         let Some(live) = &hook.live else { return self.run_hook(hook) };
-        if live.run.as_ref() == Some(&self.run_in(&hook.phase)) {
-            return Due::Settle(begun(task, hook));
-        }
         if !live.deleting && !hook.policy.before_creation {
             return self.run_hook(hook);
         }
@@ -173,17 +170,54 @@ impl<'a> Pass<'a> {
 
     /// Returns the keys of hooks that are not done.
     pub(crate) fn running_hooks(&self) -> impl Iterator<Item = &'a ObjectKey> {
-        self.hooks().filter(|(_, _, result)| result.is_some_and(is_running_hook)).map(|(_, hook, _)| &hook.key)
+        self.running().map(|hook| &hook.key)
+    }
+
+    fn running(&self) -> impl Iterator<Item = &'a PlanHook> {
+        self.hooks().filter(|(_, _, result)| result.is_some_and(is_running_hook)).map(|(_, hook, _)| hook)
+    }
+
+    /// Knows the hooks again that this attempt has made, although it was not stored before the daemon died.
+    pub(crate) fn adopt_hooks(&mut self) {
+        if self.sync.dry_run {
+            return;
+        }
+        let is_made = |hook: &PlanHook| {
+            hook.live.as_ref().is_some_and(|live| live.run.as_ref() == Some(&self.run_in(&hook.phase)))
+        };
+        let open = self.tasks.iter().enumerate().filter(|(_, task)| task.result.is_none());
+        let made: Vec<(usize, ResourceResult)> =
+            open.filter_map(|(at, task)| Some((at, begun(task, task.hook.filter(|hook| is_made(hook))?)))).collect();
+        for (at, result) in made {
+            self.put(at, result);
+        }
     }
 
     /// Takes the finalizer off the objects of hooks that are done: nothing is learned from them any more.
-    pub(crate) fn release_done(&self) -> Vec<ClusterAction> {
+    pub(crate) fn release_done(&mut self) -> Option<Decision> {
         let done = self.hooks().filter(|(_, _, result)| result.is_some_and(is_done));
-        done.filter_map(|(_, hook, _)| {
-            let live = self.own_live(hook).filter(|live| live.has_hook_finalizer)?;
-            Some(ClusterAction::ReleaseHook { hook: live_hook(hook, live) })
-        })
-        .collect()
+        let releases: Vec<ClusterAction> = done
+            .filter_map(|(_, hook, _)| {
+                let live = self.own_live(hook).filter(|live| live.has_hook_finalizer)?;
+                Some(ClusterAction::ReleaseHook { hook: live_hook(hook, live) })
+            })
+            .collect();
+        if releases.is_empty() {
+            return None;
+        }
+        // What the hook has come to is stored before its object may go.
+        self.store_first();
+        Some(Decision::Act(releases))
+    }
+
+    /// Says what hooks still need before the operation may end without going on.
+    pub(crate) fn end_hooks(&mut self) -> Option<Decision> {
+        if self.sync.dry_run {
+            return None;
+        }
+        let wait = |message| Decision::Wait(Wait { message, until: self.reacting_until() });
+        let wait = waiting_for_hooks(self.running_hooks()).map(wait);
+        self.release_done().or(wait)
     }
 
     /// Deletes the objects of hooks that are done and whose policy says so.
@@ -212,35 +246,31 @@ impl<'a> Pass<'a> {
         if self.sync.dry_run {
             return Decision::End(OperationPhase::Failed, message.to_owned());
         }
-        if let Some(message) = waiting_for_hooks(self.running_hooks()) {
-            return Decision::Wait(Wait { message, until: self.reacting_until() });
+        let until = self.reacting_until();
+        let earlier = self.running().filter(|hook| hook.phase != SyncPhase::SyncFail);
+        if let Some(message) = waiting_for_hooks(earlier.map(|hook| &hook.key)) {
+            return Decision::Wait(Wait { message, until });
         }
-        let due: Vec<(usize, Due)> = (self.tasks.iter().enumerate())
-            .filter(|(_, task)| task.phase == SyncPhase::SyncFail && task.result.is_none())
-            .filter_map(|(at, task)| Some((at, self.begin_hook(task, task.hook?))))
+        let due: Vec<Due> = (self.tasks.iter())
+            .filter(|task| task.phase == SyncPhase::SyncFail && task.result.is_none())
+            .filter_map(|task| Some(self.begin_hook(task, task.hook?)))
             .collect();
         let mut actions = Vec::new();
         let mut wait = None;
-        let mut settled = false;
-        for (at, due) in due {
+        for due in due {
             match due {
-                Due::Settle(result) => {
-                    self.put(at, result);
-                    settled = true;
-                }
                 Due::Act(action) => actions.push(action),
                 Due::Wait(longest) => wait = Some(longest),
+                Due::Settle(_) => {}
             }
         }
         if !actions.is_empty() {
             self.store_first();
             return Decision::Act(actions);
         }
-        if let Some(wait) = wait {
+        let running = waiting_for_hooks(self.running_hooks()).map(|message| Wait { message, until });
+        if let Some(wait) = running.or(wait) {
             return Decision::Wait(wait);
-        }
-        if settled {
-            return self.fail(message);
         }
         let actions = self.delete_by_policy(&OperationPhase::Failed);
         if !actions.is_empty() {

@@ -16,20 +16,29 @@ pub fn tried_phase(outcomes: &[ActionOutcome]) -> Option<u8> {
 }
 
 impl Pass<'_> {
-    /// Has the phase of a place tried out, if that is due; ends the operation when something of it was rejected.
-    pub(crate) fn preflight(&mut self, place: Place) -> Option<Decision> {
+    /// Ends an operation of which a trial has rejected something; hooks for failures run only after a change.
+    pub(crate) fn rejected(&mut self) -> Option<Decision> {
+        if self.sync.dry_run {
+            return None;
+        }
+        let is_rejected = |task: &Task<'_>| {
+            self.failed(task) && self.result(task).is_some_and(|result| result.message.ends_with(TRIED))
+        };
+        if !self.tasks.iter().any(is_rejected) {
+            return None;
+        }
+        let message = self.with_reasons("one or more objects failed to apply (dry run)");
+        let has_begun = self.tasks.iter().any(|task| task.result.is_some() && !is_rejected(task));
+        Some(if has_begun { self.fail(&message) } else { Decision::End(OperationPhase::Failed, message) })
+    }
+
+    /// Has the phase of a place tried out, if that is due.
+    pub(crate) fn preflight(&self, place: Place) -> Option<Decision> {
         let Preflight::On { done } = self.input.preflight else { return None };
         if self.sync.dry_run {
             return None;
         }
         let here = || self.tasks.iter().filter(move |task| task.place().0 == place.0);
-        let is_rejected = |task: &Task<'_>| {
-            self.failed(task) && self.result(task).is_some_and(|result| result.message.ends_with(TRIED))
-        };
-        if here().any(is_rejected) {
-            let message = self.with_reasons("one or more objects failed to apply (dry run)");
-            return Some(Decision::End(OperationPhase::Failed, message));
-        }
         let is_begun = here().any(|task| task.result.is_some());
         if is_begun || done.is_some_and(|done| done >= place.0) {
             return None;

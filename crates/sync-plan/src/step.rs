@@ -94,6 +94,8 @@ pub(crate) struct Pass<'a> {
     pub(crate) started_at: Timestamp,
     /// What the objects of this attempt's hooks are marked with, before their phase.
     pub(crate) run: String,
+    /// How often the operation was tried before.
+    retries: i64,
     pub(crate) now: Timestamp,
     /// In the order they run.
     pub(crate) tasks: Vec<Task<'a>>,
@@ -129,12 +131,16 @@ impl<'a> Pass<'a> {
         let tasks = tasks(input, sync, &results);
         let begun = tasks.iter().filter(|task| task.result.is_some()).map(Task::place).collect();
         let (started_at, run) = (state.started_at.timestamp(), run_of(state));
-        Self { input, sync, started_at, run, now, tasks, results, begun, persist: Persist::Later }
+        let retries = state.retry_count;
+        Self { input, sync, started_at, run, retries, now, tasks, results, begun, persist: Persist::Later }
     }
 
     fn run(&mut self) -> Decision {
-        if let Some(message) = self.refuse() {
-            return Decision::End(OperationPhase::Failed, message);
+        self.adopt_hooks();
+        self.judge();
+        let refused = self.refused();
+        if !refused.is_empty() {
+            return self.end_hooks().unwrap_or_else(|| Decision::End(OperationPhase::Failed, self.refuse(refused)));
         }
         // Every round but the last settles at least one task.
         loop {
@@ -190,13 +196,14 @@ impl<'a> Pass<'a> {
     /// Looks at what comes before any task: objects of others, hooks that are done, deletes that a person has to approve.
     fn before_anything(&mut self) -> Option<Decision> {
         if let Some(shared) = self.input.shared.first() {
-            return Some(Decision::End(OperationPhase::Failed, format!("Shared resource found: {shared}")));
+            let end = || Decision::End(OperationPhase::Failed, format!("Shared resource found: {shared}"));
+            return Some(self.end_hooks().unwrap_or_else(end));
         }
-        let releases = self.release_done();
-        if !releases.is_empty() {
-            // What the hook has come to is stored before its object may go.
-            self.store_first();
-            return Some(Decision::Act(releases));
+        if let Some(releases) = self.release_done() {
+            return Some(releases);
+        }
+        if let Some(decision) = self.rejected() {
+            return Some(decision);
         }
         let message = self.held_prunes()?;
         Some(Decision::Wait(Wait { message, until: None }))
@@ -215,7 +222,10 @@ impl<'a> Pass<'a> {
         };
         let open: Vec<&ObjectKey> = self.tasks.iter().filter(is_open).map(|task| task.key).collect();
         let pruned = self.results.iter().filter(|result| result.status == Some(ResultCode::Pruned)).count();
-        let live = self.tasks.iter().filter(|task| task.resource.is_some() && task.live().is_some()).count();
+        // What was pruned and is still going counts as pruned.
+        let is_pruned = |task: &Task<'_>| self.result(task).is_some_and(|r| r.status == Some(ResultCode::Pruned));
+        let counts = |task: &&Task<'_>| task.resource.is_some() && task.live().is_some() && !is_pruned(task);
+        let live = self.tasks.iter().filter(counts).count();
         self.input.guard.holds(&open, pruned, live)
     }
 
@@ -233,26 +243,27 @@ impl<'a> Pass<'a> {
         self.tasks.iter().find(|task| task.result.is_none() && task.phase != SyncPhase::SyncFail).map(Task::place)
     }
 
-    /// Notes that something is done about a place: a later one than the first begins only once the ones before are stored.
+    /// Notes that something is done about a place: a later one than the first begins only once the ones before are stored, and the
+    /// first of a retry with hooks once the attempt is, so that whoever ends the operation knows that some may run.
     ///
     /// Places of which all objects are pruned and gone count for nothing: a restart has nothing to do about them.
     fn begin(&mut self, place: Place) {
         let later = self.tasks.first().is_some_and(|first| first.place() < place);
-        if later && !self.begun.contains(&place) {
+        let retries_hooks =
+            self.retries > 0 && self.begun.is_empty() && self.tasks.iter().any(|task| task.hook.is_some());
+        if (later || retries_hooks) && !self.begun.contains(&place) {
             self.persist = Persist::First;
         }
     }
 
-    /// Records refusals of the project and kinds that are not served; answers with the operation's message if there are any.
-    fn refuse(&mut self) -> Option<String> {
-        let open = |task: &Task<'_>| task.result.is_none();
-        let refused: Vec<(usize, String)> = (self.tasks.iter().enumerate())
-            .filter(|(_, task)| open(task))
-            .filter_map(|(at, task)| Some((at, refusal(task)?)))
-            .collect();
-        if refused.is_empty() {
-            return None;
-        }
+    /// Finds what the project refuses, and what is of kinds that are not served.
+    fn refused(&self) -> Vec<(usize, String)> {
+        let open = self.tasks.iter().enumerate().filter(|(_, task)| task.result.is_none());
+        open.filter_map(|(at, task)| Some((at, refusal(task)?))).collect()
+    }
+
+    /// Records refusals; answers with the operation's message.
+    fn refuse(&mut self, refused: Vec<(usize, String)>) -> String {
         let mut messages: Vec<String> = refused.iter().map(|(_, message)| message.clone()).collect();
         messages.sort();
         messages.dedup();
@@ -260,7 +271,7 @@ impl<'a> Pass<'a> {
             let result = failure(&self.tasks[at], message);
             self.put(at, result);
         }
-        Some(bounded("one or more synchronization tasks are not valid", [": ", "; "], &messages))
+        bounded("one or more synchronization tasks are not valid", [": ", "; "], &messages)
     }
 
     /// Moves results that are still `Running` on by the health of their live objects.

@@ -96,7 +96,9 @@ pub(crate) fn tasks<'a>(input: &'a SyncInput, operation: &SyncOperation, results
         let (kind, phase) = (TaskKind::CreateNamespace, SyncPhase::PreSync);
         // Once it exists, it is a task only as far as this operation has made it.
         if !namespace.exists || recorded.contains_key(&ResultKey::new(&namespace.key, &phase)) {
-            tasks.push(Task { key: &namespace.key, kind, phase, wave: 0, resource: None, hook: None, result: None });
+            // Hooks live in it, those of negative waves too.
+            let wave = tasks.iter().filter(|task| task.phase == phase).map(|task| task.wave).min().unwrap_or(0).min(0);
+            tasks.push(Task { key: &namespace.key, kind, phase, wave, resource: None, hook: None, result: None });
         }
     }
     tasks.sort_by(|a, b| order(a).cmp(&order(b)));

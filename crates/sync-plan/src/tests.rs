@@ -3,6 +3,7 @@
 mod auto_sync;
 mod crash;
 mod depends_on;
+mod draws;
 mod dry_run;
 mod guard;
 mod heal;

@@ -1,6 +1,6 @@
 //! Deletes that a person has to approve, and phases that are tried out first.
 
-use application_api::{MaxPrune, PrunedKind};
+use application_api::{MaxPrune, PrunedKind, SyncPhase};
 use kube_object::Digest;
 
 use super::hook_items::hook;
@@ -47,6 +47,22 @@ fn more_prunes_than_allowed_wait_before_anything_is_done() {
 }
 
 #[test]
+fn what_is_still_going_is_counted_once() {
+    let mut sim = sync([gone("Secret/a").wave(1).lingers(9), gone("Secret/b"), same("Secret/c"), same("Secret/d")])
+        .input(|input| input.guard = guard("50%", "", ""));
+    sim.advance();
+    assert_eq!(sim.lines, ["prune Secret/a"]);
+    // Another object leaves Git meanwhile.
+    sim.items.push(gone("Secret/e"));
+    sim.advance();
+    assert!(
+        sim.state.message.starts_with("waiting for pruning confirmation of 3 of 5 objects"),
+        "{}",
+        sim.state.message
+    );
+}
+
+#[test]
 fn a_phase_is_tried_out_before_its_first_change() {
     let on = |sim: Sim| sim.input(|input| input.preflight = Preflight::On { done: None });
     check(
@@ -59,7 +75,7 @@ fn a_phase_is_tried_out_before_its_first_change() {
     check(
         on(sync([new("Secret/a"), gone("Secret/b"), changed("ConfigMap/c").wave(1)]).hooks([hook(
             "x.io/Job/it",
-            &[application_api::SyncPhase::PreSync],
+            &[SyncPhase::PreSync],
             HEALTHY,
         )])),
         &[
@@ -73,6 +89,47 @@ fn a_phase_is_tried_out_before_its_first_change() {
             "waiting for healthy state of /Secret/a",
             "store, apply ConfigMap/c",
             "Succeeded: successfully synced (no more tasks)",
+        ],
+    );
+    // Whichever part of it is rejected.
+    check(
+        on(sync([new("Secret/a").fails("denied"), new("Secret/b").wave(1)]).hooks([hook(
+            "x.io/Job/sorry",
+            &[SyncPhase::SyncFail],
+            HEALTHY,
+        )])),
+        &[
+            "try apply Secret/a, try apply Secret/b",
+            "Failed: one or more objects failed to apply (dry run), reason: denied (dry run)",
+        ],
+    );
+    // What has run before is made good again by the hooks for that.
+    check(
+        on(sync([new("Secret/a").fails("denied")]).hooks([hook(
+            "x.io/Job/it",
+            &[SyncPhase::PreSync, SyncPhase::SyncFail],
+            HEALTHY,
+        )])),
+        &[
+            "try run Job/it",
+            "run Job/it",
+            "waiting for completion of hook x.io/Job/it",
+            "store, release Job/it",
+            "try apply Secret/a",
+            "store, delete Job/it",
+            "store, run Job/it",
+            "waiting for completion of hook x.io/Job/it",
+            "store, release Job/it",
+            "Failed: one or more objects failed to apply (dry run), reason: denied (dry run)",
+        ],
+    );
+    // What lives in a namespace that was made can be tried out.
+    check(
+        on(sync([new("Secret/ns/a").fails("denied")]).creates_namespace("ns")),
+        &[
+            "create Namespace/ns",
+            "try apply Secret/a",
+            "Failed: one or more objects failed to apply (dry run), reason: denied (dry run)",
         ],
     );
     // What needs no change needs no trial.

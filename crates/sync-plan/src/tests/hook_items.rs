@@ -18,9 +18,9 @@ pub(super) struct HookItem {
     pub(super) live: Option<PlanLive>,
     healths: Healths,
     looks: usize,
-    error: Option<&'static str>,
+    pub(super) error: Option<&'static str>,
     /// Whether the cluster deletes the object as soon as it is done, as a time to live does.
-    ttl: bool,
+    pub(super) ttl: bool,
     /// How often something happens before a deleted object is gone.
     lingers: usize,
     /// How often the object was made, for each run.
@@ -83,7 +83,18 @@ impl HookItem {
         self
     }
 
-    pub(super) fn plan(&self, _: &OperationState) -> Vec<PlanHook> {
+    pub(super) fn is_named(&self, kind: &str, name: &str) -> bool {
+        let key = key(&self.name);
+        key.kind == kind && key.name == name
+    }
+
+    /// Tells whether the object is there and was made by an operation that started then.
+    pub(super) fn is_made_by(&self, state: &OperationState) -> bool {
+        let run = self.live.as_ref().and_then(|live| live.run.as_deref());
+        run.is_some_and(|run| run.starts_with(&format!("{}/", state.started_at)))
+    }
+
+    pub(super) fn plan(&self) -> Vec<PlanHook> {
         self.phases
             .iter()
             .map(|phase| PlanHook {

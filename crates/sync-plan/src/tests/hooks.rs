@@ -188,11 +188,71 @@ fn a_terminated_operation_takes_its_hooks_with_it() {
     for _ in 0..3 {
         sim.advance();
     }
-    sim.state.phase = OperationPhase::Terminating;
+    sim.terminate();
     sim.lines.clear();
     let sim = check(sim, &["release Job/it", "delete Job/it", "Failed: Operation terminated"]);
     assert_eq!(sim.results(), ["Job/it Synced Succeeded: Deleted"]);
     assert!(sim.hooks[0].live.is_none());
+}
+
+#[test]
+fn the_namespace_is_made_before_the_first_hook_in_it() {
+    check(
+        sync([]).creates_namespace("ns").hooks([hook("batch.x/Job/ns/it", PRE, HEALTHY).wave(-5)]),
+        &[
+            "create Namespace/ns",
+            "run Job/it",
+            "waiting for completion of hook batch.x/Job/it",
+            "store, release Job/it",
+            DONE,
+        ],
+    );
+}
+
+#[test]
+fn whoever_ends_a_retry_knows_of_its_hooks() {
+    let it = || hook("batch.x/Job/it", PRE, PENDING);
+    let mut sim = sync([new("Secret/a").fails("denied").wave(1)]).hooks([job("fails", PRE).fails("denied")]).retry(1);
+    sim.advance();
+    sim.advance();
+    assert!(sim.state.finished_at.is_some(), "{:#?}", sim.lines);
+    // The daemon dies right after it has made the hook of the second attempt.
+    sim.hooks = vec![it()];
+    sim.kills = vec![sim.events + 3];
+    sim.advance();
+    assert_eq!(sim.lines.last().map(String::as_str), Some("store, run Job/it"));
+    sim.terminate();
+    sim.lines.clear();
+    check(sim, &["release Job/it", "delete Job/it", "Failed: Operation terminated"]);
+}
+
+#[test]
+fn nothing_ends_before_the_hooks_that_run() {
+    let wait = "waiting for completion of hook batch.x/Job/it";
+    // The project refuses something meanwhile.
+    let mut sim = sync([new("Secret/a")]).hooks([job("it", PRE)]);
+    sim.advance();
+    sim.items[0] = new("Secret/a").refused("no");
+    sim.lines.clear();
+    check(sim, &[wait, "store, release Job/it", "Failed: one or more synchronization tasks are not valid: no"]);
+    // Another Application has something meanwhile.
+    let mut sim = sync([new("Secret/a")]).hooks([job("it", PRE)]);
+    sim.advance();
+    sim.input.shared = vec!["ours".to_owned()];
+    sim.lines.clear();
+    check(sim, &[wait, "store, release Job/it", "Failed: Shared resource found: ours"]);
+}
+
+#[test]
+fn a_hook_for_failures_that_is_done_before_it_is_known_ends_the_operation() {
+    let sim = || sync([new("Secret/a").fails("denied")]).hooks([hook("batch.x/Job/sorry", FAIL, HEALTHY)]);
+    let calm = sim().run();
+    for at in 0..calm.events {
+        let mut killed = sim();
+        killed.kills = vec![at];
+        let killed = killed.run();
+        assert_eq!(killed.lines.last(), calm.lines.last(), "killed at {at}: {:#?}", killed.lines);
+    }
 }
 
 #[test]

@@ -113,12 +113,18 @@ impl Sim {
         self.input(|input| input.create_namespace = Some(NamespaceTask { key, exists: false }))
     }
 
+    /// Somebody asks for its end.
+    pub(super) fn terminate(&mut self) {
+        self.state.phase = OperationPhase::Terminating;
+        self.stored.phase = OperationPhase::Terminating;
+    }
+
     /// What a pass is decided from.
     pub(super) fn plan(&self) -> SyncInput {
         let known = self.items.iter().map(|item| &item.resource);
         let resources =
             known.filter(|resource| resource.target.is_some() || resource.live.is_some()).cloned().collect();
-        let hooks = self.hooks.iter().flat_map(|hook| hook.plan(&self.state)).collect();
+        let hooks = self.hooks.iter().flat_map(HookItem::plan).collect();
         SyncInput { resources, hooks, ..self.input.clone() }
     }
 
@@ -174,6 +180,13 @@ impl Sim {
             self.state = begin_retry(self.state.clone());
             self.state.sync_result = Some(SyncOperationResult { revision, ..SyncOperationResult::default() });
             self.input.last_action_at = None;
+            self.forget_preflight();
+        }
+    }
+
+    fn forget_preflight(&mut self) {
+        if let Preflight::On { done } = &mut self.input.preflight {
+            *done = None;
         }
     }
 
@@ -277,9 +290,7 @@ impl Sim {
         if killed {
             self.state = self.stored.clone();
             self.input.last_action_at = None;
-            if let Preflight::On { done } = &mut self.input.preflight {
-                *done = None;
-            }
+            self.forget_preflight();
             // It takes a while until another daemon is there.
             self.now += SignedDuration::from_secs(3);
         }

@@ -7,7 +7,7 @@ use application_api::constants::{HOOK_FINALIZER, HOOK_RUN_ANNOTATION};
 use application_api::{HookType, OperationPhase, OperationState, SyncOperationResult, SyncPhase};
 use kube_object::{CompactObject, Object, ObjectKey};
 use live_state::LiveObject;
-use sync_plan::{HookOrigin, HookPolicy, KindState, PlanHook, PlanLive, hook_name};
+use sync_plan::{HookPolicy, KindState, PlanHook, PlanLive, hook_name};
 
 use crate::app::AppState;
 use crate::plan::plan_health;
@@ -48,7 +48,6 @@ impl State {
             refusal: target.refusal.clone(),
             kind: self.kind_state(target),
             postponed: app.run.as_ref().and_then(|run| run.postponed(&key)),
-            origin: HookOrigin::Git,
             key,
             phase,
             live,
@@ -75,7 +74,6 @@ impl State {
                 refusal: None,
                 kind: KindState::Served,
                 postponed: None,
-                origin: HookOrigin::Cluster,
                 key,
                 phase,
                 live: Some(mark),

@@ -10,8 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use kube_object::{GroupKind, ObjectKey};
 use object_health::HealthStatus;
 use sync_plan::{
-    AutoSync, AutoSyncInput, AutoSyncResource, Change, Desired, HealBackoff, KindState, NamespaceTask, PlanHealth,
-    PlanLive, PlanResource, PlanTarget, Preflight, PruneOrder, PruneRule, SyncInput, auto_sync,
+    ApplyHow, AutoSync, AutoSyncInput, AutoSyncResource, Change, Desired, HealBackoff, KindState, NamespaceTask,
+    PlanHealth, PlanLive, PlanResource, PlanTarget, Preflight, PruneOrder, PruneRule, SyncInput, auto_sync,
 };
 
 use crate::app::AppState;
@@ -205,6 +205,15 @@ impl State {
     ) -> PlanResource {
         let target = resource.target.and_then(|at| app.running_view().targets.as_ref()?.items.get(at));
         let kind = target.map_or(KindState::Served, |target| self.kind_state(target));
+        let change = match resource.verdict {
+            ObjectVerdict::Same => Change::None,
+            ObjectVerdict::OwnershipOnly => Change::Ownership,
+            _ => Change::Content,
+        };
+        // What is not changed is not looked at.
+        let how = |target| {
+            if change == Change::None { ApplyHow::default() } else { self.how_to_change(app, spec, target) }
+        };
         PlanResource {
             key: resource.key.clone(),
             version: resource.version.clone(),
@@ -212,7 +221,7 @@ impl State {
                 wave: target.wave,
                 defines: target.defines.as_ref().map(|defined| (defined.group.clone(), defined.kind.clone())),
                 images: target.images.clone(),
-                how: self.how_to_change(app, spec, target),
+                how: how(target),
             }),
             live: resource.live.as_ref().map(|live| PlanLive {
                 uid: live.uid.clone(),
@@ -232,11 +241,7 @@ impl State {
                 prune_last: if resource.options.prune_last { PruneOrder::Last } else { PruneOrder::InWave },
                 ..PlanLive::default()
             }),
-            change: match resource.verdict {
-                ObjectVerdict::Same => Change::None,
-                ObjectVerdict::OwnershipOnly => Change::Ownership,
-                _ => Change::Content,
-            },
+            change,
             refusal: target.and_then(|target| target.refusal.clone()),
             kind,
             postponed: app.run.as_ref().and_then(|run| run.postponed(&resource.key)),

@@ -39,18 +39,6 @@ pub struct PlanHook {
     pub kind: KindState,
     /// Until when it is left alone, if the API server could not call a webhook for it.
     pub postponed: Option<Postponed>,
-    /// Whether Git has it; false for what an earlier step of the operation made and Git no longer has.
-    pub origin: HookOrigin,
-}
-
-/// Where a hook is known from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum HookOrigin {
-    /// Git has it.
-    #[default]
-    Git,
-    /// Only the cluster does: the operation has made it, and its manifests are not at hand.
-    Cluster,
 }
 
 /// When the object of a hook is deleted.

@@ -27,7 +27,7 @@ pub use depends_on::{Dependency, ReadyExpression, cycle, dependencies, staleness
 pub use guard::PruneGuard;
 pub use heal::{HealBackoff, HealState};
 pub use history::with_deployment;
-pub use hooks::{HookOrigin, HookPolicy, PlanHook, hook_name, run_of};
+pub use hooks::{HookPolicy, PlanHook, hook_name, run_of};
 pub use plan::{
     ActionOutcome, ActionResult, ApplyHow, Change, ClusterAction, HookDeletion, KindState, LiveHook, NamespaceTask,
     Persist, PlanHealth, PlanLive, PlanResource, PlanTarget, Postponed, Preflight, PruneOrder, PruneRule, RunMode,

@@ -6,7 +6,7 @@ use application_api::{OperationState, SyncPhase};
 
 use super::model::{Healths, key};
 use crate::plan::*;
-use crate::{HookOrigin, HookPolicy, PlanHook};
+use crate::{HookPolicy, PlanHook};
 
 /// One hook with its future.
 #[derive(Clone, Debug)]
@@ -108,7 +108,6 @@ impl HookItem {
                 refusal: None,
                 kind: KindState::Served,
                 postponed: None,
-                origin: HookOrigin::Git,
             })
             .collect()
     }

@@ -3,7 +3,7 @@
 //! [`handle`] takes one event in and answers with effects; it never waits, reads a clock or touches the network. The shell performs
 //! the effects and feeds their outcomes back. Files are split by decision: `absorb` takes events in, `pass` orders the
 //! decisions about one Application, `spec`, `desired`, `comparing`, `operate`, `answers`, `plan`, `handover`, `deletion` and `status`
-//! take them, `sources` says where sources are, `rendering` when they are rendered anew, `resting` spares Applications at rest a pass when only their commit moves on, `repos`, `clusters` and `sweeps` know what is asked of the outside once for all Applications.
+//! take them, `sources` says where sources are, `rendering` when they are rendered anew, `kept` what is deployed of the past and may be needed again, `resting` spares Applications at rest a pass when only their commit moves on, `repos`, `clusters` and `sweeps` know what is asked of the outside once for all Applications.
 
 mod absorb;
 mod answers;
@@ -18,6 +18,7 @@ mod event;
 mod handover;
 mod inspect;
 mod jitter;
+mod kept;
 mod lookups;
 mod memo;
 mod operate;
@@ -39,6 +40,7 @@ pub use app_key::{AppKey, Ticket};
 pub use effect::{ActingAs, Call, ClusterRequest, DryRun, Effect, Published, Record, Reuse, Severity, Validation};
 pub use event::{Answer, Event, Leadership, RenderFailure, RepoFailure, WatchChange};
 pub use inspect::Awaited;
-pub use rendering::{Dependence, RenderContext, Rendering};
+pub use kept::{DeployedRender, Deployment, KeepMode};
+pub use rendering::{Dependence, RenderContext, RenderedIn, Rendering};
 pub use sources::{SourceRepo, wanted_chart};
 pub use state::{Config, State, handle, handle_all};

@@ -4,6 +4,7 @@
 
 mod deleting;
 mod healing;
+mod kept;
 mod lost_answers;
 mod operations;
 mod pruning;

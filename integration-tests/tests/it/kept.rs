@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use test_kit::{Fault, FixtureRepo, config_map};
 
 use crate::reading::{app_of, conditions, has_sync, history, operate, wait_operated, wait_settled};
+use crate::web;
 
 /// Lists what is directly in a directory; nothing where there is none.
 fn entries(directory: PathBuf) -> Vec<PathBuf> {
@@ -39,8 +40,8 @@ async fn wait_value(env: &Environment, namespace: &str, value: &str) -> Value {
 }
 
 /// Gives how often a kept render stood in.
-async fn stood_in(daemon: &Daemon) -> f64 {
-    let text = reqwest::get(daemon.metrics_url()).await.unwrap().text().await.unwrap();
+async fn stood_in(daemon: &Daemon) -> u64 {
+    let text = web::get(&format!("{}/metrics", daemon.metrics_url())).await.body;
     let line = text.lines().find(|line| line.starts_with("driftless_renders_total{tool=\"kept\"}"));
     line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or_default()
 }
@@ -71,7 +72,7 @@ async fn a_daemon_that_starts_without_git_heals_and_rolls_back() {
     let uid = env.cluster().get(&live).await["metadata"]["uid"].clone();
     env.cluster().edit(&live, &json!({"data": {"value": "by hand"}})).await;
     assert_eq!(wait_value(&env, &work, "2").await["metadata"]["uid"], uid);
-    assert!(stood_in(&daemon).await >= 1.0);
+    assert!(stood_in(&daemon).await >= 1);
     assert!(daemon.log().contains("the render that was kept of it is used"));
 
     env.cluster().edit(&env.application(shop), &json!({"spec": {"syncPolicy": null}})).await;
@@ -117,5 +118,5 @@ async fn a_commit_that_git_has_lost_is_rolled_back_to() {
     let app = wait_operated(&env, shop, "Succeeded").await;
     wait_value(&env, &work, "1").await;
     assert_eq!(history(&app), [&first, &other, &first]);
-    assert_eq!(stood_in(&daemon).await, 1.0);
+    assert_eq!(stood_in(&daemon).await, 1);
 }

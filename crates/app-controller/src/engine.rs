@@ -83,6 +83,7 @@ pub async fn run(
         control_namespace: options.control_namespace.clone(),
         loader: sources.loader,
         renders: sources.renders,
+        history: sources.history,
         workers,
         metrics: metrics.clone(),
         settings,
@@ -120,6 +121,8 @@ pub struct Sources {
     pub loader: Loader,
     /// Where renders are kept for the next run.
     pub renders: DiskStore,
+    /// Where the renders of deployments are kept.
+    pub history: DiskStore,
     /// How Helm and Kustomize are run.
     pub workers: WorkerOptions,
 }

@@ -49,6 +49,8 @@ pub(crate) struct HandsParts {
     pub(crate) loader: Loader,
     /// Where renders are kept.
     pub(crate) renders: DiskStore,
+    /// Where those of deployments are kept.
+    pub(crate) history: DiskStore,
     pub(crate) workers: RenderWorkers,
     pub(crate) metrics: Metrics,
     pub(crate) settings: watch::Receiver<Option<Arc<Settings>>>,
@@ -64,6 +66,7 @@ impl Hands {
             control_namespace,
             loader,
             renders,
+            history,
             workers,
             metrics,
             settings,
@@ -79,7 +82,7 @@ impl Hands {
             settings,
             labels,
             objects: Turns::default(),
-            renders: Renders::new(renders),
+            renders: Renders::new(renders, history),
             workers,
             urgency: Urgency::default(),
             polls: Semaphore::new(POLLS),

@@ -8,7 +8,7 @@ use tracing::{Instrument, Span};
 use crate::hands::Hands;
 use crate::publishing::Publication;
 use crate::records::Recorder;
-use crate::renders::{RenderJob, render};
+use crate::renders::{RenderJob, render, tools};
 use crate::urgency::is_urgent;
 use crate::watches::Watches;
 use crate::{ControllerError, repos, requests, surveys, writes};
@@ -66,6 +66,9 @@ impl Performer {
                     let job = RenderJob { app: app.clone(), commit, sources, context, reuse };
                     Event::Rendered { app, ticket, result: render(&hands, job).await }
                 });
+            }
+            Effect::KeepRenders { app, deployments, render } => {
+                hands.renders.history.keep(app, deployments, render, tools(&hands));
             }
             Effect::Forget(app) => hands.renders.forget(&app),
             Effect::Request { app, ticket, request } => {

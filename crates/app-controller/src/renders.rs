@@ -1,5 +1,6 @@
 //! Renders of Applications: each source at its commit, from memory where nothing that it looked up has changed.
 
+mod history;
 mod kept;
 mod one;
 mod verified;
@@ -13,12 +14,14 @@ use artifact_source::DiskStore;
 use git_source::Remedy;
 use kube_object::{Digest, RenderedManifests, Stability};
 use manifest_render::{LookUps, Need, Render, RenderError, RenderRequest, StoredRender};
-use reconciler::{AppKey, Dependence, RenderFailure, Rendering, Reuse};
+use reconciler::{AppKey, Dependence, RenderFailure, RenderedIn, Rendering, Reuse};
 use source_loader::Origin;
 
 use crate::hands::Hands;
+use crate::renders::history::History;
+pub(crate) use crate::renders::history::tools;
 use crate::renders::kept::Kept;
-use crate::renders::one::Sibling;
+use crate::renders::one::{Failed, Sibling};
 use crate::renders::verified::Questions;
 
 /// Longest time of a render: a minute for reading, as long as a worker may take for the render before and for this one, each of
@@ -40,6 +43,7 @@ pub(crate) struct RenderJob {
 /// What is remembered of renders.
 pub(crate) struct Renders {
     kept: Kept,
+    pub(crate) history: History,
     questions: Questions,
     remembered: Mutex<HashMap<AppKey, Vec<Arc<Remembered>>>>,
 }
@@ -120,9 +124,14 @@ impl Remembered {
 }
 
 impl Renders {
-    /// Makes what keeps renders in a store on disk, and the last ones in memory.
-    pub(crate) fn new(store: DiskStore) -> Self {
-        Self { kept: Kept::new(store), questions: Questions::default(), remembered: Mutex::default() }
+    /// Makes what keeps renders in a store on disk, those of histories in another, and the last ones in memory.
+    pub(crate) fn new(store: DiskStore, history: DiskStore) -> Self {
+        Self {
+            kept: Kept::new(store),
+            history: History::new(history),
+            questions: Questions::default(),
+            remembered: Mutex::default(),
+        }
     }
 
     /// Makes room for what is to be remembered of an Application, until it is forgotten.
@@ -136,6 +145,7 @@ impl Renders {
     /// Forgets what is remembered of an Application, and what is under way for it.
     pub(crate) fn forget(&self, app: &AppKey) {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner).remove(app);
+        self.history.forget(app.clone());
     }
 
     fn recall(&self, app: &AppKey, input: &Input) -> Option<Arc<Remembered>> {
@@ -152,25 +162,30 @@ impl Renders {
     }
 }
 
-/// Renders the sources of an Application, each at its commit, as far as that is not known already.
+/// Renders the sources of an Application, each at its commit, as far as that is not known already. What was deployed and cannot be
+/// rendered any more is what was kept of it.
 pub(crate) async fn render(hands: &Hands, job: RenderJob) -> Result<Rendering, RenderFailure> {
-    match tokio::time::timeout(LIMIT, render_all(hands, &job)).await {
-        Ok(rendered) => rendered,
-        Err(_) => Err(RenderFailure::Unavailable(format!("rendering took longer than {} s", LIMIT.as_secs()))),
+    let rendered = tokio::time::timeout(LIMIT, render_all(hands, &job)).await.unwrap_or_else(|_| {
+        let message = format!("rendering took longer than {} s", LIMIT.as_secs());
+        Err(Failed::Rendering(RenderFailure::Unavailable(message)))
+    });
+    match rendered {
+        Ok(rendering) => Ok(rendering),
+        Err(failed) => history::instead(hands, &job, failed).await,
     }
 }
 
-async fn render_all(hands: &Hands, job: &RenderJob) -> Result<Rendering, RenderFailure> {
+async fn render_all(hands: &Hands, job: &RenderJob) -> Result<Rendering, Failed> {
     let sources = job.sources.all();
     let commits: Vec<&str> = split_revisions(&job.commit).collect();
     if commits.len() != sources.len() {
         let message = format!("{} commits for {} sources, which is a defect", commits.len(), sources.len());
-        return Err(RenderFailure::Unavailable(message));
+        return Err(Failed::Rendering(RenderFailure::Unavailable(message)));
     }
     let siblings = one::siblings(&job.sources, &commits);
     let renders = sources.iter().zip(&commits).enumerate().map(async |(at, (source, commit))| {
         let rendered = one::render(hands, job, source, commit, &siblings).await;
-        rendered.map_err(|failure| failure.of_source(&job.sources, at))
+        rendered.map_err(|failed| failed.of_source(&job.sources, at))
     });
     let all = futures::future::try_join_all(renders).await?;
     let parts: Vec<Arc<RenderedManifests>> = all.iter().map(|render| Arc::clone(&render.manifests)).collect();
@@ -189,6 +204,7 @@ async fn render_all(hands: &Hands, job: &RenderJob) -> Result<Rendering, RenderF
         dependence: if depends { Dependence::Context } else { Dependence::FilesOnly },
         stability: if unstable { Stability::Unstable } else { Stability::Stable },
         chart_repositories: charts.collect(),
+        rendered_in: RenderedIn::TheContext,
     })
 }
 

@@ -62,6 +62,7 @@ impl TestHands {
                 Artifacts::new(ArtifactOptions::new(directory)),
             ),
             renders: DiskStore::open(directory.join("renders"), 1 << 20),
+            history: DiskStore::open(directory.join("deployed"), 1 << 20),
             workers: RenderWorkers::new(WorkerOptions::new("driftless-render-worker".into()), |_| {}),
             metrics: metrics(),
             settings: watch::channel(None).1,

@@ -27,6 +27,9 @@ const REACH_AGAIN: Duration = Duration::from_secs(1);
 /// Bytes of renders that are kept on disk.
 const RENDERS_KEPT: u64 = 512 << 20;
 
+/// Bytes of renders of deployments that are kept on disk, compressed, for when their repositories cannot be read.
+const DEPLOYED_KEPT: u64 = 256 << 20;
+
 /// What the engine is given.
 #[derive(Clone, Debug)]
 pub(crate) struct EngineContext {
@@ -62,7 +65,8 @@ pub(crate) async fn run_engine(context: EngineContext) -> anyhow::Result<()> {
     let artifacts = ArtifactOptions { addresses, ..ArtifactOptions::new(&start.data_dir) };
     let loader = Loader::new(Repositories::new(&start.data_dir, git), Artifacts::new(artifacts));
     let renders = DiskStore::open(start.data_dir.join("renders"), RENDERS_KEPT);
-    let sources = Sources { loader, renders, workers: WorkerOptions::new(start.render_worker.clone()) };
+    let history = DiskStore::open(start.data_dir.join("deployed"), DEPLOYED_KEPT);
+    let sources = Sources { loader, renders, history, workers: WorkerOptions::new(start.render_worker.clone()) };
     app_controller::run(options, cluster, sources, view, metrics, shutdown).await?;
     Ok(())
 }

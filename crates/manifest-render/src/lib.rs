@@ -36,7 +36,7 @@ pub use limits::RenderLimits;
 pub use lookups::LookUps;
 pub use output::{Format, write_output};
 pub use request::{Contents, HiddenDirectories, RenderRequest};
-pub use stored::StoredRender;
+pub use stored::{StoredRender, made_by};
 pub use supplies::{Elsewhere, Need, Supply};
 pub use worker::{RenderWorkers, WorkerEnd, WorkerFault, WorkerOptions};
 

@@ -135,8 +135,8 @@ impl StoredRender {
     }
 }
 
-/// What decides about the output of a render beside its input.
-fn made_by() -> Vec<String> {
+/// Returns what decides about the output of a render beside its input: the versions of this crate and of the libraries.
+pub fn made_by() -> Vec<String> {
     let renderer = String::from_utf8_lossy(RENDERER).into_owned();
     std::iter::once(renderer).chain([HELM_VERSION, KUSTOMIZE_VERSION, JSONNET_VERSION].map(str::to_owned)).collect()
 }

@@ -232,7 +232,7 @@ impl State {
         let is_user = |app: &AppState| app.reading.facts().is_some_and(|facts| *facts.project == *name);
         for app in self.apps.values_mut().filter(|app| is_user(app)) {
             for view in std::iter::once(&mut app.main).chain(app.operation_view.as_deref_mut()) {
-                view.is_doubted |= view.needs_permission;
+                view.is_doubted |= !view.chart_repositories.is_empty();
                 view.failed.take_if(|failed| matches!(failed.failure, RenderFailure::Forbidden(_)));
             }
             self.dirty.insert(app.key.clone());
@@ -344,6 +344,8 @@ impl State {
                 {
                     app.update(&object, kept);
                 }
+                // Before the desired state of an operation goes.
+                let kept = crate::kept::keep_renders(app);
                 if let (Some(run), Some(state)) = (&mut app.run, &write.state) {
                     run.stored = run.state == *state;
                     if state.phase.is_completed() {
@@ -351,6 +353,7 @@ impl State {
                         app.operation_view = None;
                     }
                 }
+                self.effects.extend(kept);
                 self.effects.extend(write.records.into_iter().map(|record| Effect::Record(Box::new(record))));
             }
             Err(error) => match error.class() {

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use app_compare::{Comparison, ManagedNamespace, Target, Targets};
-use application_api::{OperationState, Reason, SourceSet, SourceType};
+use application_api::{OperationState, Reason, RepoUrl, SourceSet, SourceType};
 use jiff::Timestamp;
 use kube_object::{CompactObject, Digest, Gvk, InstanceName, Object, ObjectKey, RenderedManifests, Stability};
 use sync_plan::{ActionOutcome, ClusterAction, HealState, Postponed, SyncInput};
 
+use crate::kept::{HistoryMark, KeptRender};
 use crate::reading::Reading;
 use crate::{AppKey, RenderContext, RenderFailure, Reuse, Ticket};
 
@@ -40,6 +41,8 @@ pub(crate) struct AppState {
     pub(crate) refresh: Option<Refresh>,
     /// When the last write of status alone was sent.
     pub(crate) status_written_at: Option<Timestamp>,
+    /// The history whose renders were last asked to be kept; none before it was first looked at.
+    pub(crate) kept_history: Option<HistoryMark>,
     /// Heals of its objects.
     pub(crate) heals: HashMap<ObjectKey, HealState>,
     /// Who changed the objects that were healed.
@@ -76,8 +79,10 @@ pub(crate) struct View {
     /// The context it was made in, where it depends on that.
     pub(crate) depends_on: Option<Box<RenderContext>>,
     pub(crate) stability: Stability,
-    /// It was rendered with charts of other repositories, which the project has to permit.
-    pub(crate) needs_permission: bool,
+    /// Repositories of charts that it was rendered with, which the project has to permit.
+    pub(crate) chart_repositories: BTreeSet<RepoUrl>,
+    /// What there is to know about renders that were kept.
+    pub(crate) kept: KeptRender,
     /// Settings of tools, or what the project permits, have changed since it was rendered: it may render differently.
     pub(crate) is_doubted: bool,
     /// The render under way.
@@ -227,6 +232,7 @@ impl AppState {
             write_failures: 0,
             refresh: None,
             status_written_at: None,
+            kept_history: None,
             heals: HashMap::new(),
             fighters: HashMap::new(),
             deletion: Deletion::default(),

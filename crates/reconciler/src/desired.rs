@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use kube_object::{Gvk, Stability};
 
 use crate::app::{AppState, FailedRender, RenderUnderWay, TargetsKey, View};
+use crate::kept;
 use crate::pass::Permission;
 use crate::rendering::{Wanted, request_render};
 use crate::repos::Doubt;
@@ -62,6 +63,7 @@ impl State {
             }
             SetLookup::Pending { at } => return DesiredState::Pending(resolving(sources, at)),
             SetLookup::Commit { commit, doubt } => {
+                app.note_answer(doubt.as_ref(), now);
                 obstacle = doubt.as_ref().map(|(at, doubt)| repository_failed(sources, *at, doubt));
                 (commit, doubt.map(|(at, doubt)| (of_source(sources, at, &doubt.message), Some(doubt.since))))
             }
@@ -123,7 +125,9 @@ impl State {
     ) -> Findings {
         let Some((message, since)) = problem else {
             app.failing_since = None;
-            let mut findings = Findings::verified();
+            // Of another context, it may lack what this one renders.
+            let in_doubt = app.main.kept.is_of_another_context();
+            let mut findings = if in_doubt { Findings::last_good() } else { Findings::verified() };
             if app.main.stability == Stability::Unstable {
                 findings.conditions.insert((ConditionType::UnstableRenderWarning, UNSTABLE.to_owned()));
             }
@@ -208,6 +212,7 @@ impl State {
             app.operation_view = None;
             return Ok(written);
         }
+        let mut unresolved = None;
         let commit = match self.repos.look_up_all(&app.key, sources, revisions, None) {
             SetLookup::Pending { at } => {
                 return Err(ViewProblem::Pending(Reason::ResolvingRevision {
@@ -216,8 +221,15 @@ impl State {
                 }));
             }
             SetLookup::Commit { commit, .. } => commit,
-            SetLookup::Unknown { at, message } => return Err(ViewProblem::Failed(of_source(sources, at, &message))),
-            SetLookup::Failed { at, doubt } => return Err(ViewProblem::Failed(of_source(sources, at, &doubt.message))),
+            SetLookup::Unknown { at, message } | SetLookup::Failed { at, doubt: Doubt { message, .. } } => {
+                let message = of_source(sources, at, &message);
+                // What was deployed once is known to be a commit, and its render may be kept.
+                let Some(commit) = kept::deployed(application, sources, &written) else {
+                    return Err(ViewProblem::Failed(message));
+                };
+                unresolved = Some(message);
+                commit
+            }
         };
         if *app.main.sources == *sources && app.main.commit == commit && app.main.rendered.is_some() {
             app.operation_view = None;
@@ -237,7 +249,7 @@ impl State {
             return Ok(commit);
         }
         match view.failed.as_ref().filter(|failed| failed.commit == commit) {
-            Some(failed) => Err(ViewProblem::Failed(failed.failure.message().to_owned())),
+            Some(failed) => Err(ViewProblem::Failed(kept::not_kept(unresolved, failed.failure.message()))),
             None => Err(ViewProblem::Pending(Reason::Rendering { revision: commit })),
         }
     }
@@ -253,7 +265,7 @@ impl State {
         let is_of = |view: &View| view.rendering.as_ref().is_some_and(|under_way| under_way.ticket == ticket);
         let Some(view) = app.view_of(is_of) else { return };
         let Some(RenderUnderWay { commit, context, .. }) = view.rendering.take() else { return };
-        match result {
+        match result.and_then(|rendering| view.admit(rendering, now)) {
             Ok(rendering) => {
                 if rendering.dependence == Dependence::Context {
                     // What templates are told of the cluster follows the kinds that are defined there.
@@ -266,7 +278,7 @@ impl State {
                 view.depends_on = (rendering.dependence == Dependence::Context).then_some(context);
                 view.source_types = rendering.source_types;
                 view.stability = rendering.stability;
-                view.needs_permission = !rendering.chart_repositories.is_empty();
+                view.chart_repositories = rendering.chart_repositories;
                 if view.rendered.as_ref().is_none_or(|before| before.digest != rendered.digest) {
                     view.revision_moved = view.rendered.is_some();
                     view.commit = commit;
@@ -446,7 +458,7 @@ fn repository_failed(sources: &SourceSet, at: usize, doubt: &Doubt) -> Reason {
 }
 
 /// Returns the last commit that was in force, for a repository that cannot be read: of this run, else of the recorded status.
-fn last_commit(app: &AppState, application: &Application, sources: &SourceSet) -> String {
+fn last_commit(app: &mut AppState, application: &Application, sources: &SourceSet) -> String {
     if !app.main.verified.is_empty() {
         return app.main.verified.clone();
     }
@@ -455,7 +467,7 @@ fn last_commit(app: &AppState, application: &Application, sources: &SourceSet) -
         [] => status.sync.revision.clone(),
         revisions => join_revisions(revisions.iter().map(String::as_str)),
     });
-    revisions.unwrap_or_default()
+    kept::readable(&mut app.main, revisions.unwrap_or_default(), application, sources)
 }
 
 /// Tells whether a status is of these sources.

@@ -7,7 +7,7 @@ use application_api::{PropagationPolicy, Reason, RepoUrl, SourceSet};
 use kube_object::{ApiResource, ClusterId, CompactObject, GroupKind, Object, ObjectKey};
 use serde_json::Value;
 
-use crate::{AppKey, RenderContext, SourceRepo, Ticket};
+use crate::{AppKey, DeployedRender, Deployment, RenderContext, SourceRepo, Ticket};
 
 /// One thing to do. The shell performs it and, where it has an outcome, feeds the outcome back as an event.
 #[derive(Clone, Debug)]
@@ -66,7 +66,16 @@ pub enum Effect {
         /// Whether remembered renders may be used.
         reuse: Reuse,
     },
-    /// Forget what is remembered about an Application.
+    /// Keep the renders of exactly these deployments of an Application, as far as they are kept, and keep one more.
+    KeepRenders {
+        /// The Application.
+        app: AppKey,
+        /// What its history names.
+        deployments: Vec<Deployment>,
+        /// The render of one of them.
+        render: Option<Box<DeployedRender>>,
+    },
+    /// Forget what is remembered about an Application, its kept renders included.
     Forget(AppKey),
     /// Send a request to the API server.
     Request {

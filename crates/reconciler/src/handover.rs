@@ -1,6 +1,6 @@
 //! Whether it is known what other Applications render: nothing that one of them may have is deleted (decision 9).
 
-use application_api::RepoUrl;
+use application_api::{Application, RepoUrl};
 use jiff::SignedDuration;
 use kube_object::ObjectKey;
 
@@ -8,6 +8,7 @@ use crate::app::{AppState, View};
 use crate::reading::Facts;
 use crate::repos::Known;
 use crate::state::State;
+use crate::status::Findings;
 use crate::{AppKey, RenderFailure};
 
 /// Whether a delete may go on, as far as it is known what Applications render.
@@ -25,6 +26,16 @@ impl Hold {
     /// Returns how soon it is looked at again.
     pub(crate) fn wait(self) -> SignedDuration {
         if self == Self::Briefly { SignedDuration::from_millis(500) } else { SignedDuration::from_secs(5) }
+    }
+
+    /// Lets everything go on that prunes nothing while manifests cannot be read, which may last.
+    pub(crate) fn of_what_prunes(self, application: &Application, findings: &Findings) -> Self {
+        let prunes = match &application.operation {
+            Some(operation) => operation.sync.as_ref().is_some_and(|sync| sync.prune),
+            // In doubt, no sync that prunes is started.
+            None => findings.verified,
+        };
+        if self == Self::UntilReadable && !prunes { Self::No } else { self }
     }
 }
 
@@ -146,6 +157,10 @@ fn knowledge_at(view: &View, commit: &str, facts: &Facts) -> Knowledge {
             | RenderFailure::Forbidden(_)
             | RenderFailure::Overrun(_) => Knowledge::Settled,
         };
+    }
+    if view.kept.is_of_another_context() {
+        // It may lack what this context renders.
+        return Knowledge::Unreadable;
     }
     let Some(rendered) = view.rendered.as_ref().filter(|_| view.verified == commit) else { return Knowledge::Coming };
     let made = !is_moving && view.targets_of.as_ref().is_some_and(|made_of| made_of.render == rendered.digest);

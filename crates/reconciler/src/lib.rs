@@ -2,8 +2,9 @@
 //!
 //! [`handle`] takes one event in and answers with effects; it never waits, reads a clock or touches the network. The shell performs
 //! the effects and feeds their outcomes back. Files are split by decision: `absorb` takes events in, `pass` orders the
-//! decisions about one Application, `spec`, `desired`, `comparing`, `operate`, `answers`, `plan`, `handover`, `deletion`, `depends_on` and `status`
-//! take them, `sources` says where sources are, `rendering` when they are rendered anew, `resting` spares Applications at rest a pass when only their commit moves on, `repos`, `clusters` and `sweeps` know what is asked of the outside once for all Applications.
+//! decisions about one Application, `spec`, `desired`, `comparing`, `operate`, `answers`, `action_requests`, `plan`, `hooks`, `guard`,
+//! `windows`, `depends_on`, `preempt`, `handover`, `deletion`, `deletion_hooks` and `status`
+//! take them, `sources` says where sources are, `rendering` when they are rendered anew, `kept` what is deployed of the past and may be needed again, `resting` spares Applications at rest a pass when only their commit moves on, `repos`, `clusters` and `sweeps` know what is asked of the outside once for all Applications.
 
 mod absorb;
 mod action_requests;
@@ -23,6 +24,7 @@ mod handover;
 mod hooks;
 mod inspect;
 mod jitter;
+mod kept;
 mod lookups;
 mod memo;
 mod operate;
@@ -46,6 +48,7 @@ pub use app_key::{AppKey, Ticket};
 pub use effect::{ActingAs, Call, ClusterRequest, DryRun, Effect, Published, Record, Reuse, Severity, Validation};
 pub use event::{Answer, Event, Leadership, RenderFailure, RepoFailure, WatchChange};
 pub use inspect::Awaited;
-pub use rendering::{Dependence, RenderContext, Rendering};
+pub use kept::{DeployedRender, Deployment, KeepMode};
+pub use rendering::{Dependence, RenderContext, RenderedIn, Rendering};
 pub use sources::{SourceRepo, wanted_chart};
 pub use state::{Config, State, handle, handle_all};

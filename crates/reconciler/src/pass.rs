@@ -152,7 +152,7 @@ impl State {
             app.reason = Some(running_or(app, reason));
             return;
         }
-        let hold = self.hold_prunes(app);
+        let hold = self.hold_prunes(app).of_what_prunes(application, &findings);
         if hold != Hold::No && !is_terminating(application) {
             app.wake(now + hold.wait());
             app.reason = Some(Reason::PrunesHeld);
@@ -194,6 +194,7 @@ impl State {
         let heals = &app.heals;
         app.fighters.retain(|key, _| heals.contains_key(key));
         self.hold_revisions(app);
+        self.effects.extend(crate::kept::keep_renders(app));
     }
 }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use kube_object::{ClusterVersions, RenderedManifests, Stability};
 
 use crate::app::{RenderUnderWay, View};
-use crate::{AppKey, Effect, Reuse, Ticket};
+use crate::{AppKey, Effect, RenderFailure, Reuse, Ticket};
 
 /// What surrounds a source: facts that templates may use. The shell adds what the source itself says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +34,21 @@ pub struct Rendering {
     pub stability: Stability,
     /// Repositories that charts came from which the sources only depend on; the project has to permit them.
     pub chart_repositories: BTreeSet<RepoUrl>,
+    /// Whether it was rendered in the context that was asked for.
+    pub rendered_in: RenderedIn,
+}
+
+/// In which context something was rendered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum RenderedIn {
+    /// In the one that was asked for, or it does not depend on it.
+    #[default]
+    TheContext,
+    /// In the one of its deployment: it was kept, and in the one that was asked for it cannot be rendered.
+    Another {
+        /// Why it cannot.
+        failure: RenderFailure,
+    },
 }
 
 impl Rendering {
@@ -45,6 +60,7 @@ impl Rendering {
             dependence: Dependence::FilesOnly,
             stability: Stability::Stable,
             chart_repositories: BTreeSet::new(),
+            rendered_in: RenderedIn::default(),
         }
     }
 }

@@ -10,7 +10,8 @@ use crate::rendering::{Wanted, request_render};
 use crate::repos::Known;
 use crate::state::State;
 use crate::{
-    AppKey, Dependence, Effect, Leadership, RenderContext, RenderFailure, Rendering, Reuse, SourceRepo, Ticket,
+    AppKey, Dependence, Effect, Leadership, RenderContext, RenderFailure, RenderedIn, Rendering, Reuse, SourceRepo,
+    Ticket,
 };
 
 type Rendered = Result<Rendering, RenderFailure>;
@@ -53,7 +54,8 @@ impl State {
         let (Ok(rendering), Some(under_way)) = (result, &app.main.rendering) else { return false };
         let is_same = app.main.rendered.as_ref().is_some_and(|before| before.digest == rendering.manifests.digest)
             && app.main.source_types == rendering.source_types
-            && app.main.stability == rendering.stability;
+            && app.main.stability == rendering.stability
+            && rendering.rendered_in == RenderedIn::TheContext;
         if under_way.ticket != ticket || !is_same {
             return false;
         }

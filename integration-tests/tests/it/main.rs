@@ -16,6 +16,7 @@ mod git;
 mod healing;
 mod http;
 mod install;
+mod kept;
 mod life;
 mod live_kinds;
 mod model;

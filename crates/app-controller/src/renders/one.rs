@@ -13,6 +13,36 @@ use source_loader::{Freshness, LoadError, Origin, RenderTask};
 use super::{Input, Remembered, RenderJob, failure};
 use crate::hands::Hands;
 
+/// Why a source has no render.
+pub(super) enum Failed {
+    /// What it is made of could not be had.
+    Reading(RenderFailure),
+    /// What was had could not be rendered.
+    Rendering(RenderFailure),
+}
+
+impl Failed {
+    /// Returns the failure.
+    pub(super) fn into_failure(self) -> RenderFailure {
+        match self {
+            Self::Reading(failure) | Self::Rendering(failure) => failure,
+        }
+    }
+
+    /// Tells whether the same may have rendered before, when all that it needs was there.
+    pub(super) fn lacks_something(&self) -> bool {
+        matches!(self, Self::Reading(_) | Self::Rendering(RenderFailure::Unavailable(_)))
+    }
+
+    /// Says of which source it is, where there are several.
+    pub(super) fn of_source(self, sources: &SourceSet, at: usize) -> Self {
+        match self {
+            Self::Reading(failure) => Self::Reading(failure.of_source(sources, at)),
+            Self::Rendering(failure) => Self::Rendering(failure.of_source(sources, at)),
+        }
+    }
+}
+
 /// Another source of the same Application, which may be referred to by its name.
 pub(super) struct Sibling {
     pub(super) origin: Origin,
@@ -35,8 +65,8 @@ pub(super) async fn render(
     source: &ApplicationSource,
     commit: &str,
     siblings: &BTreeMap<String, Sibling>,
-) -> Result<Arc<Remembered>, RenderFailure> {
-    let (input, context) = input(hands, job, source, commit, siblings)?;
+) -> Result<Arc<Remembered>, Failed> {
+    let (input, context) = input(hands, job, source, commit, siblings).map_err(Failed::Rendering)?;
     let count = job.sources.all().len();
     let known = if job.reuse == Reuse::Allowed { recall(hands, job, &input, &context).await } else { None };
     let known = known.filter(|known| known.lookups.hold_in_context(&context));
@@ -70,7 +100,7 @@ pub(super) async fn render(
         needed: known.map(|known| known.supplied.keys().cloned().collect()).unwrap_or_default(),
         freshness: if job.reuse == Reuse::Never { Freshness::Now } else { Freshness::Recent },
     };
-    let render = hands.loader.render(task, &hands.workers).await.map_err(failure)?;
+    let render = hands.loader.render(task, &hands.workers).await.map_err(|error| Failed::Rendering(failure(error)))?;
     hands.metrics.daemon.rendered(render.source_type.as_str());
     for warning in &render.manifests.warnings {
         tracing::warn!(warning, "the source was rendered with a warning");
@@ -172,7 +202,7 @@ async fn finds_the_same(known: &Arc<Remembered>, tree: &Arc<dyn SourceTree>, ref
 }
 
 /// Opens the trees of the sources that others may refer to.
-async fn open(hands: &Hands, siblings: &BTreeMap<String, Sibling>) -> Result<Refs, RenderFailure> {
+async fn open(hands: &Hands, siblings: &BTreeMap<String, Sibling>) -> Result<Refs, Failed> {
     let mut trees = Refs::new();
     for (name, sibling) in siblings {
         let tree = hands.loader.tree(&sibling.origin, &sibling.commit).await.map_err(|error| unread(&error))?;
@@ -182,13 +212,13 @@ async fn open(hands: &Hands, siblings: &BTreeMap<String, Sibling>) -> Result<Ref
 }
 
 /// A tree that cannot be read says nothing about its content, unless what is there is no chart or artifact.
-fn unread(error: &LoadError) -> RenderFailure {
-    match error {
+fn unread(error: &LoadError) -> Failed {
+    Failed::Reading(match error {
         LoadError::Artifact(artifact) if artifact.remedy() != Remedy::Retry => {
             RenderFailure::Content(error.to_string())
         }
         _ => RenderFailure::Unavailable(error.to_string()),
-    }
+    })
 }
 
 fn disabled_tools(tools: &ToolSettings) -> Vec<SourceType> {

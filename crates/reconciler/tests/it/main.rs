@@ -7,6 +7,7 @@ mod depends_on;
 mod guard;
 mod healing;
 mod hooks;
+mod kept;
 mod lost_answers;
 mod operations;
 mod options;

@@ -70,7 +70,7 @@ impl DaemonMetrics {
         );
         registry.register(
             "driftless_renders",
-            "Sources that were rendered, not found unchanged, by what rendered them",
+            "Sources that were rendered, not found unchanged, by what rendered them; `kept` counts kept renders of deployments that stand in",
             metrics.renders.clone(),
         );
         let info = Family::<BuildInfo, Gauge>::default();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use application_api::{ApplicationSource, RepoUrl, SourceSet, SourceType, split_revisions};
 use kube_object::{Digest, Object, RenderedManifests, RenderedObject, Stability};
-use reconciler::{Dependence, RenderContext, RenderFailure, Rendering, RepoFailure};
+use reconciler::{Dependence, RenderContext, RenderFailure, RenderedIn, Rendering, RepoFailure};
 use serde_json::Value;
 
 /// The URL of the one repository.
@@ -27,6 +27,12 @@ pub struct Git {
     pub broken: BTreeMap<String, RenderFailure>,
     /// Whether charts render differently each time.
     pub stability: Stability,
+    /// In which context charts are rendered.
+    pub rendered_in: RenderedIn,
+    /// Commits that polls do not find any more.
+    pub lost: BTreeSet<String>,
+    /// Commits that can be neither read nor rendered.
+    pub unreadable: BTreeSet<String>,
     /// Where charts depend on others from.
     pub chart_repositories: BTreeSet<RepoUrl>,
     /// The commit that polls name instead of the newest one.
@@ -86,7 +92,7 @@ impl Git {
         let head = self.lie.as_ref().unwrap_or(&self.head);
         let find = |revision: &String| match revision.as_str() {
             "" | "HEAD" if !head.is_empty() => Ok(head.clone()),
-            commit if self.commits.contains_key(commit) => Ok(commit.to_owned()),
+            commit if self.commits.contains_key(commit) && !self.lost.contains(commit) => Ok(commit.to_owned()),
             other => Err(format!("unable to resolve '{other}' to a commit SHA")),
         };
         Ok(revisions.iter().map(|revision| (revision.clone(), find(revision))).collect())
@@ -114,6 +120,7 @@ impl Git {
             dependence: if depends { Dependence::Context } else { Dependence::FilesOnly },
             stability: self.stability,
             chart_repositories: all.into_iter().flat_map(|rendering| rendering.chart_repositories).collect(),
+            rendered_in: RenderedIn::TheContext,
         })
     }
 
@@ -127,6 +134,9 @@ impl Git {
     ) -> Result<Rendering, RenderFailure> {
         if source.is_ref() && source.path.is_empty() {
             return Ok(Rendering::of_directory(Arc::new(manifests(&[], "", commit))));
+        }
+        if self.unreadable.contains(commit) {
+            return Err(RenderFailure::Unavailable(format!("{commit} is not in the mirror")));
         }
         if let Some(failure) = self.broken.get(&source.path) {
             return Err(failure.clone());
@@ -146,6 +156,7 @@ impl Git {
                 dependence: Dependence::Context,
                 stability: self.stability,
                 chart_repositories: self.chart_repositories.clone(),
+                rendered_in: self.rendered_in.clone(),
             });
         }
         let id = (commit.to_owned(), source.path.clone());

@@ -192,6 +192,11 @@ pub(super) fn line(effect: &Effect) -> Option<String> {
         Effect::CreateDefaultProject(_) => "create the project".to_owned(),
         Effect::Record(record) => format!("event {} {}: {}", record.app.name, record.reason, record.message),
         Effect::Verified { app, revision } => format!("verified {} {revision}", app.name),
+        Effect::KeepRenders { app, deployments, render } => {
+            let revisions: Vec<&str> = deployments.iter().map(|entry| entry.revision.as_str()).collect();
+            let render = render.as_ref().map_or_else(String::new, |render| format!(" {:?}", render.mode));
+            format!("keep {} [{}]{render}", app.name, revisions.join(" "))
+        }
         Effect::Ready => "ready".to_owned(),
         _ => return None,
     })

@@ -269,6 +269,10 @@ impl World {
                 self.say(&line);
                 self.log.push(line);
             }
+            if matches!(effect, Effect::KeepRenders { .. }) {
+                // It changes nothing of this world.
+                continue;
+            }
             match (self.faults)(&effect) {
                 Some(Fault::Held) => self.daemons[at].held.push(effect),
                 _ => self.daemons[at].waiting.push_back(effect),

@@ -76,7 +76,7 @@ pub async fn run(
         let metrics = metrics.daemon.clone();
         move |end| count_end(&metrics, end)
     });
-    let _housekeeping = AbortOnDrop(tokio::spawn(end_idle_workers(workers.clone())).abort_handle());
+    let _housekeeping = AbortOnDrop(tokio::spawn(keep_house(workers.clone(), sources.loader.clone())).abort_handle());
     let server = cluster.server().to_owned();
     let hands = Arc::new(Hands::new(HandsParts {
         cluster,
@@ -136,10 +136,12 @@ fn count_end(metrics: &DaemonMetrics, end: WorkerEnd) {
     metrics.render_worker_ended(reason);
 }
 
-async fn end_idle_workers(workers: RenderWorkers) {
+/// Lets go of what nobody uses any more.
+async fn keep_house(workers: RenderWorkers, loader: Loader) {
     loop {
         tokio::time::sleep(IDLE_WORKERS_LOOK).await;
         workers.end_idle();
+        loader.drop_old();
     }
 }
 

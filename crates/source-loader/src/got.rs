@@ -53,9 +53,14 @@ impl Got {
         supply
     }
 
+    /// Drops what nobody has asked for lately.
+    pub(crate) fn drop_old(&self) {
+        let now = Instant::now();
+        self.all().retain(|_, (used_at, slot)| now.duration_since(*used_at) < KEPT || Arc::strong_count(slot) > 1);
+    }
+
     fn slot(&self, need: &Need, now: Instant) -> Slot {
         let mut all = self.all();
-        all.retain(|_, (used_at, slot)| now.duration_since(*used_at) < KEPT || Arc::strong_count(slot) > 1);
         let (used_at, slot) = all.entry(need.clone()).or_insert_with(|| (now, Slot::default()));
         *used_at = now;
         Arc::clone(slot)
@@ -99,5 +104,10 @@ mod tests {
         ask(Freshness::Recent, true, 3).await;
         tokio::time::advance(FAILED).await;
         ask(Freshness::Recent, false, 4).await;
+        got.drop_old();
+        assert_eq!(got.all().len(), 1);
+        tokio::time::advance(KEPT).await;
+        got.drop_old();
+        assert_eq!(got.all().len(), 0);
     }
 }

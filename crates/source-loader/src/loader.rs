@@ -89,6 +89,11 @@ impl Loader {
         Self { repositories, artifacts, turns, got: Arc::default(), remotes: Arc::default() }
     }
 
+    /// Drops what was got from elsewhere and nobody has asked for in ten minutes; to be called now and then.
+    pub fn drop_old(&self) {
+        self.got.drop_old();
+    }
+
     /// Returns where Git repositories are read.
     pub fn repositories(&self) -> &Repositories {
         &self.repositories

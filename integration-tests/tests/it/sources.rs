@@ -49,7 +49,7 @@ async fn wait_revisions(env: &Environment, name: &str, revisions: Value) -> Valu
 }
 
 async fn renders(daemon: &Daemon) -> f64 {
-    let text = reqwest::get(daemon.metrics_url()).await.unwrap().text().await.unwrap();
+    let text = reqwest::get(format!("{}/metrics", daemon.metrics_url())).await.unwrap().text().await.unwrap();
     let of_tools = text.lines().filter(|line| line.starts_with("driftless_renders_total"));
     of_tools.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
@@ -92,6 +92,7 @@ async fn a_chart_of_a_repository_takes_values_from_git() {
 
     // What nothing of it reads costs no render.
     let before = renders(&daemon).await;
+    assert!(before > 0.0, "renders are counted");
     values.write("other.yaml", "a: b\n");
     let third = values.commit("third");
     env.refresh(&name, "normal").await;

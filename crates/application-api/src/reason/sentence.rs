@@ -121,7 +121,7 @@ impl Reason {
                     .to_owned()
             }
             Self::BlockedByWindow { windows, .. } => {
-                format!("The sync waits for its time, by the sync windows of the project: {}.", windows.join("; "))
+                ended("The sync waits for its time, by the sync windows of the project", ": ", &windows.join("; "))
             }
             Self::BlockedByDependencies { dependencies } => {
                 ended("The sync is blocked by dependencies", ": ", &dependencies.join(", "))

@@ -109,12 +109,14 @@ pub enum Reason {
         /// Commit.
         revision: String,
     },
-    /// The last sync of this revision failed and is not tried again.
+    /// The last sync of this revision failed and is not tried again, unless an object that failed would be accepted now.
     LastSyncFailed {
         /// Commit.
         revision: String,
         /// Message of the operation.
         message: String,
+        /// When the objects that failed are tried out next; none when they are not.
+        tried_out_at: Option<Timestamp>,
     },
     /// The revision was synced, objects differ again, and `selfHeal` is off.
     SelfHealOff {

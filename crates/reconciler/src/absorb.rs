@@ -46,6 +46,7 @@ impl State {
                 self.with_app(&app, |state, app| {
                     let answer = state.take_comparison_answer(app, ticket, answer, now);
                     let answer = answer.and_then(|answer| state.take_action_answer(app, ticket, answer, now));
+                    let answer = answer.and_then(|answer| Self::take_probe_answer(app, ticket, answer));
                     let _ = answer.and_then(|answer| state.take_deletion_answer(app, ticket, answer, now));
                 });
             }
@@ -196,6 +197,9 @@ impl State {
         let Some(change) = change else { return };
         if change.key.kind == "CustomResourceDefinition" || change.key.kind == "APIService" {
             self.cluster.discover_defined(now);
+        }
+        if change.key.kind == "Namespace" && change.key.group.is_empty() {
+            self.wake_for_namespace(&change.key.name);
         }
         self.wake_for(std::slice::from_ref(&change));
     }

@@ -10,6 +10,7 @@ use kube_object::{CompactObject, Digest, Gvk, InstanceName, Object, ObjectKey, R
 use sync_plan::{ActionOutcome, ClusterAction, HealState, Postponed, SyncInput};
 
 use crate::kept::{HistoryMark, KeptRender};
+use crate::probe::Probe;
 use crate::reading::Reading;
 use crate::{AppKey, RenderContext, RenderFailure, Reuse, Ticket};
 
@@ -49,6 +50,8 @@ pub(crate) struct AppState {
     pub(crate) fighters: HashMap<ObjectKey, String>,
     /// Deletes under way while the Application is being deleted, and when failed ones are tried again.
     pub(crate) deletion: Deletion,
+    /// Trials of objects that a sync has failed with for good.
+    pub(crate) probe: Option<Box<Probe>>,
     /// When to look again even if nothing happens.
     pub(crate) wake_at: Option<Timestamp>,
     /// Why it is as it is, as of the last pass.
@@ -236,6 +239,7 @@ impl AppState {
             heals: HashMap::new(),
             fighters: HashMap::new(),
             deletion: Deletion::default(),
+            probe: None,
             wake_at: None,
             reason: None,
             published: None,

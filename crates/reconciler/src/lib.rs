@@ -3,7 +3,7 @@
 //! [`handle`] takes one event in and answers with effects; it never waits, reads a clock or touches the network. The shell performs
 //! the effects and feeds their outcomes back. Files are split by decision: `absorb` takes events in, `pass` orders the
 //! decisions about one Application, `spec`, `desired`, `comparing`, `operate`, `answers`, `action_requests`, `plan`, `hooks`, `guard`,
-//! `windows`, `depends_on`, `preempt`, `handover`, `deletion`, `deletion_hooks` and `status`
+//! `windows`, `depends_on`, `preempt`, `probe`, `handover`, `deletion`, `deletion_hooks` and `status`
 //! take them, `sources` says where sources are, `rendering` when they are rendered anew, `kept` what is deployed of the past and may be needed again, `resting` spares Applications at rest a pass when only their commit moves on, `repos`, `clusters` and `sweeps` know what is asked of the outside once for all Applications.
 
 mod absorb;
@@ -31,6 +31,7 @@ mod operate;
 mod pass;
 mod plan;
 mod preempt;
+mod probe;
 mod publish;
 mod reading;
 mod records;

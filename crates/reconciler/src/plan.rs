@@ -77,7 +77,18 @@ impl State {
                 app.reason = Some(reason);
                 Draft::default()
             }
+            AutoSync::Failed(reason, operation) => {
+                findings.conditions.extend(condition_of(&reason));
+                if !findings.verified {
+                    app.reason = Some(reason);
+                    return Draft::default();
+                }
+                self.probe(app, (application, spec), (reason, *operation), now).unwrap_or_default()
+            }
             AutoSync::No(reason) => {
+                if matches!(reason, Reason::Synced { .. }) {
+                    app.probe = None;
+                }
                 findings.conditions.extend(condition_of(&reason));
                 app.reason = Some(reason);
                 Draft::default()
@@ -339,7 +350,7 @@ fn confirmation_of(application: &Application) -> PruneRule {
     }
 }
 
-fn started(
+pub(crate) fn started(
     app: &AppState,
     application: &Application,
     operation: &application_api::Operation,
@@ -372,7 +383,7 @@ pub(crate) fn result_of(
 /// Returns the condition that goes with a refusal to sync (Argo CD semantics, 1.8).
 fn condition_of(reason: &Reason) -> Option<(ConditionType, String)> {
     match reason {
-        Reason::LastSyncFailed { revision, message } => {
+        Reason::LastSyncFailed { revision, message, .. } => {
             Some((ConditionType::SyncError, format!("Failed last sync attempt to [{revision}]: {message}")))
         }
         Reason::WouldWipeOut { revision } => Some((

@@ -68,6 +68,8 @@ pub enum AutoSync {
     Wait(Timestamp, Reason),
     /// Do not start one.
     No(Reason),
+    /// Do not start this one: the revision was synced before, and failed. It may start once an object that failed would be accepted.
+    Failed(Reason, Box<Operation>),
 }
 
 /// Decides whether an automated sync starts.
@@ -78,12 +80,14 @@ pub fn auto_sync(input: &AutoSyncInput<'_>, now: Timestamp) -> AutoSync {
         Ok(operation) => AutoSync::Start(Box::new(operation)),
         Err(Refusal::Wait(until, reason)) => AutoSync::Wait(until, reason),
         Err(Refusal::No(reason)) => AutoSync::No(reason),
+        Err(Refusal::Failed(reason, operation)) => AutoSync::Failed(reason, operation),
     }
 }
 
 enum Refusal {
     Wait(Timestamp, Reason),
     No(Reason),
+    Failed(Reason, Box<Operation>),
 }
 
 fn decide(input: &AutoSyncInput<'_>, now: Timestamp) -> Result<Operation, Refusal> {
@@ -114,7 +118,10 @@ fn decide(input: &AutoSyncInput<'_>, now: Timestamp) -> Result<Operation, Refusa
     match attempted(input) {
         Attempt::Never if input.desired == Desired::LastGood => return no(in_doubt()),
         Attempt::Never => {}
-        Attempt::Failed(message) => return no(Reason::LastSyncFailed { revision: revision(), message }),
+        Attempt::Failed(message) => {
+            let reason = Reason::LastSyncFailed { revision: revision(), message, tried_out_at: None };
+            return Err(Refusal::Failed(reason, Box::new(operation)));
+        }
         Attempt::Succeeded if automated.self_heal != Some(true) => return no(Reason::SelfHealOff { out_of_sync }),
         Attempt::Succeeded => {
             let resources = heal(&settleable, now)?;

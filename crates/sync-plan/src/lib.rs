@@ -16,6 +16,7 @@ mod kind_order;
 mod plan;
 mod preempt;
 mod preflight;
+mod probe;
 mod record;
 mod retry;
 mod step;
@@ -35,6 +36,7 @@ pub use plan::{
 };
 pub use preempt::{give_way, may_give_way, take_down};
 pub use preflight::tried_phase;
+pub use probe::{failed_objects, next_trial, trial_wait};
 pub use record::record;
 pub use retry::{RetryState, begin_retry, complete, retry_state};
 pub use step::step;

@@ -13,6 +13,7 @@ mod hooks;
 mod model;
 mod operation;
 mod order;
+mod probe;
 mod properties;
 mod prune;
 mod sim;

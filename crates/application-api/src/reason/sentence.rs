@@ -105,7 +105,7 @@ impl Reason {
             Self::WouldWipeOut { revision } => {
                 format!("Syncing commit {revision} would delete every object of the Application, and allowEmpty is off.")
             }
-            Self::LastSyncFailed { revision, message } => {
+            Self::LastSyncFailed { revision, message, .. } => {
                 ended(&format!("The last sync of commit {revision} failed"), ": ", message)
             }
             Self::SelfHealOff { out_of_sync } => format!(

@@ -19,7 +19,11 @@ impl Reason {
             Self::PruneOff { .. } => Wake::Event("a sync with prune to be requested"),
             Self::NothingToSync { .. } => Wake::Event("a change of an object, or another commit"),
             Self::DesiredInDoubt { .. } => Wake::Event("the newest commit to be rendered"),
-            Self::LastSyncFailed { .. } => {
+            Self::LastSyncFailed { tried_out_at: Some(at), .. } => Wake::At(
+                "another commit, a change of the source, a sync to be requested, or the objects that failed to be accepted",
+                *at,
+            ),
+            Self::LastSyncFailed { tried_out_at: None, .. } => {
                 Wake::Event("another commit, a change of the source, or a sync to be requested")
             }
             Self::WouldWipeOut { .. } | Self::SelfHealOff { .. } => {

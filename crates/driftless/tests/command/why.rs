@@ -42,7 +42,7 @@ reasons! {
     DesiredInDoubt { revision: "abc", out_of_sync: 2usize };
     PruneOff { objects: 2usize };
     WouldWipeOut { revision: "abc" };
-    LastSyncFailed { revision: "abc", message: LINES };
+    LastSyncFailed { revision: "abc", message: LINES, tried_out_at: None };
     SelfHealOff { out_of_sync: 2usize };
     SelfHealBackoff { object: "Secret a/b", manager: "kubectl", until: noon().timestamp() };
     PrunesHeld;

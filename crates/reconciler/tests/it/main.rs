@@ -11,6 +11,7 @@ mod kept;
 mod lost_answers;
 mod operations;
 mod options;
+mod probe;
 mod pruning;
 mod several_sources;
 mod sharing;

@@ -85,9 +85,14 @@ fn a_failed_apply_is_tried_again_after_the_promised_waits_and_then_given_up() {
     let commit = world.application("web").status.unwrap().sync.revision;
     let given_up = format!("SyncError: Failed last sync attempt to [{commit}]: {failed} (retried 5 times).");
     assert_eq!(world.conditions("web"), [given_up]);
-    heal_faults(&mut world);
+    // It is tried out now and then, and nothing more, as long as it is refused.
+    world.faults = Box::new(|effect| {
+        let is_try = matches!(effect, Effect::Request { request, .. } if matches!(request.call, Call::DryRun { .. }));
+        (is_try || is_apply(effect)).then(|| Fault::Refused(error(422, "Invalid", "it is wrong")))
+    });
     world.seconds(3600);
     assert_eq!(world.take(&["apply"]), Vec::<String>::new());
+    heal_faults(&mut world);
     world.commit(&[("web", &[config_map("a", "2")])]);
     world.assert_well("web");
     assert_eq!(world.conditions("web"), Vec::<String>::new());

@@ -52,14 +52,7 @@ scenarios! {
     DesiredInDoubt => desired_in_doubt;
     PruneOff => prune_off;
     WouldWipeOut => || committed(World::synced("web", &[config_map("a", "1")]), &[], commit_one);
-    LastSyncFailed => || {
-        let mut scenario = refused(json!({"limit": 0}));
-        scenario.ends = Some(|world| {
-            world.faults = Box::new(|_| None);
-            commit_one(world);
-        });
-        scenario
-    };
+    LastSyncFailed => || refused(json!({"limit": 0, "backoff": {"maxDuration": "20s"}}));
     SelfHealOff => self_heal_off;
     SelfHealBackoff => self_heal_backoff;
     PrunesHeld => prunes_held;

@@ -94,7 +94,7 @@ fn fought_over() -> HealState {
 /// Says the decision in one line.
 fn say(decision: &AutoSync) -> String {
     match decision {
-        AutoSync::No(reason) => reason.rule().to_owned(),
+        AutoSync::No(reason) | AutoSync::Failed(reason, _) => reason.rule().to_owned(),
         AutoSync::Wait(at, reason) => format!("{} {}s", reason.rule(), at.duration_since(START).as_secs()),
         AutoSync::Start(operation) => {
             let sync = operation.sync.as_ref().unwrap();

@@ -114,12 +114,19 @@ fn decide(input: &AutoSyncInput<'_>, now: Timestamp) -> Result<Operation, Refusa
     if settleable.is_empty() {
         return no(if automated.prune == Some(true) { in_doubt() } else { Reason::PruneOff { objects: out_of_sync } });
     }
+    let wipes_out = prune
+        && automated.allow_empty != Some(true)
+        && input.resources.iter().all(|resource| resource.requires_pruning);
     let mut operation = operation(input, prune);
     match attempted(input) {
         Attempt::Never if input.desired == Desired::LastGood => return no(in_doubt()),
         Attempt::Never => {}
         Attempt::Failed(message) => {
             let reason = Reason::LastSyncFailed { revision: revision(), message, tried_out_at: None };
+            // A trial that succeeds is no leave to delete everything.
+            if let Some(sync) = operation.sync.as_mut().filter(|_| wipes_out) {
+                sync.prune = false;
+            }
             return Err(Refusal::Failed(reason, Box::new(operation)));
         }
         Attempt::Succeeded if automated.self_heal != Some(true) => return no(Reason::SelfHealOff { out_of_sync }),
@@ -131,8 +138,7 @@ fn decide(input: &AutoSyncInput<'_>, now: Timestamp) -> Result<Operation, Refusa
             }
         }
     }
-    let wipes_out = prune && input.resources.iter().all(|resource| resource.requires_pruning);
-    if wipes_out && automated.allow_empty != Some(true) {
+    if wipes_out {
         return no(Reason::WouldWipeOut { revision: revision() });
     }
     Ok(operation)

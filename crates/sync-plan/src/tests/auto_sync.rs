@@ -203,3 +203,13 @@ fn a_wait_names_the_object_and_who_changes_it() {
     let reason = Reason::SelfHealBackoff { object: "Secret ns/a".to_owned(), manager: "kubectl".to_owned(), until };
     assert_eq!(case("!~a").self_heal().synced_before().decide(), AutoSync::Wait(until, reason));
 }
+
+#[test]
+fn what_starts_after_a_failure_does_not_wipe_everything_out() {
+    let prunes = |case: Case| match case.prune().last(OperationPhase::Failed, |_| ()).decide() {
+        AutoSync::Failed(_, operation) => operation.sync.unwrap().prune,
+        other => panic!("{other:?}"),
+    };
+    assert!(!prunes(case("!-a")));
+    assert!(prunes(case("!-a !b")));
+}

@@ -22,7 +22,7 @@ impl State {
             Event::Discovered { result, .. } => self.take_discovery(result, now),
             Event::Watch { cluster, gvk, change } => self.take_watch(&cluster, &gvk, change, now),
             Event::Swept { started_at, found, failed, .. } => {
-                let woken = self.cluster.take_sweep(started_at, found, failed);
+                let woken = self.cluster.take_sweep(started_at, found, failed, now);
                 self.dirty.extend(woken);
             }
             Event::RepoPolled { repo, started_at, result } => {

@@ -52,8 +52,13 @@ impl Cluster {
         started_at: Timestamp,
         found: BTreeMap<InstanceName, BTreeSet<Gvk>>,
         failed: Vec<(Gvk, ApiError)>,
+        now: Timestamp,
     ) -> BTreeSet<AppKey> {
         self.sweep.in_flight = false;
+        if failed.iter().any(|(_, error)| error.code == 404) {
+            // The kind was removed, and nobody watches definitions, or discovery named it longer than it was there.
+            self.discover(now);
+        }
         let failed = failed.into_iter().chain(self.unsearched()).collect::<Vec<_>>();
         self.sweep.failures = if failed.is_empty() { 0 } else { self.sweep.failures + 1 };
         self.sweep.done_at = Some(started_at);

@@ -78,6 +78,21 @@ fn waves_go_in_the_opposite_order() {
 }
 
 #[test]
+fn a_kind_that_was_removed_unseen_does_not_hold_a_deletion() {
+    let mut world = World::new();
+    world.server.ghosts = vec![kube_object::Gvk::new("example.com", "v1", "Widget")];
+    world.git.commit(&[("web", &[config_map("a", "1")])]);
+    world.server.create(cascading("web", FINALIZER));
+    world.start();
+    world.assert_well("web");
+    // Nobody watches definitions here, so nothing tells of it.
+    world.server.ghosts.clear();
+    world.delete_application("web");
+    world.seconds(10);
+    assert!(!world.has_application("web") && !world.exists("a"));
+}
+
+#[test]
 fn a_deletion_that_needs_approval_waits_for_it() {
     let guarded = annotated(config_map("a", "1"), "argocd.argoproj.io/sync-options", "Delete=confirm");
     let mut world = World::synced_with(cascading("web", FINALIZER), &[guarded, config_map("b", "1")]);

@@ -34,7 +34,10 @@ impl World {
             }
             Effect::StopWatch { group_kind, .. } => return self.daemons[at].stop_watch(&group_kind),
             Effect::Sweep { resources, .. } => {
-                let failed = refusal.map(|error| vec![(resources[0].gvk.clone(), error)]).unwrap_or_default();
+                let unserved = resources.iter().filter(|resource| !self.server.serves(&resource.gvk));
+                let mut failed: Vec<_> =
+                    unserved.map(|resource| (resource.gvk.clone(), error(404, "NotFound", "page not found"))).collect();
+                failed.extend(refusal.map(|error| (resources[0].gvk.clone(), error)));
                 Event::Swept { cluster, started_at: self.now, found: sweep(&self.server), failed }
             }
             Effect::PollRepo { repo, revisions } => {
